@@ -1,0 +1,110 @@
+//! What one read of a vault shows, stripped of every secret.
+
+use std::fmt;
+
+use crate::domain::Timestamp;
+use crate::domain::token::Token;
+
+/// The state in which a secret was read; a write is made over one of these and fails when the secret has moved on. Opaque
+/// to everyone but the vault that made it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Revision(pub [u8; 32]);
+
+impl fmt::Debug for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, second, third, ..] = self.0;
+        write!(f, "Revision({first:02x}{second:02x}{third:02x}…)")
+    }
+}
+
+/// One **read** (`protocol.md`, "Words"): both labels from a single answer of the vault, never put together from two. Every
+/// write returns one as well, since it shows what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Snapshot {
+    /// Gateway time *before* the request for this read left.
+    pub as_of: Timestamp,
+    /// What to write over.
+    pub revision: Revision,
+    /// The version labelled current; none when the secret does not exist or has no version.
+    pub current: Option<Version>,
+    /// The version labelled pending; none when the secret is idle.
+    pub pending: Option<Pending>,
+    /// Candidates that were replaced before they were promoted and are kept, since one of them may be live. Oldest first.
+    pub superseded: Vec<Superseded>,
+    /// Whether this vault counts the permits to send under its lock, so that nobody can send a candidate unseen. It is the
+    /// first half of the knowledge that rule 7 asks for.
+    pub counts_permits: bool,
+}
+
+/// One version, without its value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Version {
+    /// Its token.
+    pub token: Token,
+    /// Whose it is, by its value and not by its token.
+    pub owner: Owner,
+}
+
+/// Whose a version is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// The placeholder of a secret that awaits its first rotation.
+    Placeholder,
+    /// Ours, for the account that is asked about.
+    Ours {
+        /// The token of the version that was current when it was staged.
+        generation: Token,
+        /// Which attempt at replacing that version it is.
+        attempt: u32,
+    },
+    /// It carries our mark for *another* account: refused untouched.
+    OtherAccount,
+    /// It carries no mark of ours, and nothing in this secret ever did: it can be adopted.
+    NeverOurs,
+    /// It carries no mark of ours although this secret held versions of ours before: somebody else is at work.
+    Stranger,
+}
+
+/// The pending version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pending {
+    /// The version.
+    pub version: Version,
+    /// What it took the pending place from, which decides how long it must wait (rule 1).
+    pub predecessor: Predecessor,
+    /// How many times anyone was permitted to send it; [`None`] where the vault does not count.
+    pub permits: Option<u32>,
+}
+
+/// What was pending before a pending version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Predecessor {
+    /// Nothing: it is the first candidate over a placeholder, or over a current that was never ours. Nothing to wait for.
+    Nothing,
+    /// A version of ours that stopped being pending, by promotion or by being superseded.
+    Ended {
+        /// That version, when the vault knows it.
+        token: Option<Token>,
+        /// Gateway time at which it stopped being pending, when the vault knows it.
+        at: Option<Timestamp>,
+        /// How many times anyone was permitted to send it, where the vault counts.
+        permits: Option<u32>,
+    },
+}
+
+/// A superseded candidate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Superseded {
+    /// The version.
+    pub version: Version,
+    /// Gateway time at which it was superseded.
+    pub at: Option<Timestamp>,
+}
+
+impl Snapshot {
+    /// Whether nothing is pending.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.pending.is_none()
+    }
+}

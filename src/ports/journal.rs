@@ -1,0 +1,35 @@
+//! The journal, as the engine is given it: times and attempts, never a password. Losing it loses none.
+
+use async_trait::async_trait;
+
+use crate::domain::account::Subject;
+use crate::domain::rotation::{Answer, Record};
+use crate::domain::token::Token;
+
+/// A durable record of what was sent and what came back (`protocol.md`, rule 7).
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// This journal's own random id, made on first use. It goes into every version's mark as `by`.
+    fn id(&self) -> &str;
+
+    /// What is known of an account's candidates; empty when the journal was lost.
+    async fn record(&self, subject: &Subject) -> Result<Record, JournalError>;
+
+    /// Notes, durably before it returns, that `token` is about to be sent.
+    async fn sending(&self, subject: &Subject, token: Token) -> Result<SendId, JournalError>;
+
+    /// Notes the answer to a send.
+    async fn answered(&self, send: SendId, answer: Answer) -> Result<(), JournalError>;
+
+    /// Forgets every candidate of an account but these, after a promotion.
+    async fn keep(&self, subject: &Subject, tokens: &[Token]) -> Result<(), JournalError>;
+}
+
+/// Names one send within a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SendId(pub i64);
+
+/// The journal cannot be read or written. The text says cause, place and remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct JournalError(pub String);

@@ -1,0 +1,114 @@
+//! The provider, as the engine is given it: one object per tenant and kind of account.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::clock::GatewayClock;
+use crate::domain::account::{Account, AccountId};
+use crate::domain::rotation::Answer;
+use crate::domain::secret::Password;
+
+/// One kind of account behind one gateway.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// The gateway's clock; every answer updates it.
+    fn clock(&self) -> &Arc<GatewayClock>;
+
+    /// Lists every account, all pages of it.
+    async fn accounts(&self) -> Result<Vec<Account>, ProviderError>;
+
+    /// Sends a password change **once**, signed with `signed_at` and with nothing resent by any layer below. The answer
+    /// says what is known about the password afterwards, and a doubt is never an error.
+    async fn reset_password(&self, id: &AccountId, password: &Password, signed_at: Timestamp) -> Answer;
+
+    /// The cheapest signed read there is: it hears the gateway's clock and shows that the keys are good.
+    async fn probe(&self) -> Result<(), ProviderError>;
+
+    /// How many days a password lasts by the tenant's own setting; [`Expiration::Unset`] where this kind of account has no
+    /// such setting.
+    async fn expiration(&self) -> Result<Expiration, ProviderError>;
+}
+
+/// A tenant's own password expiration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiration {
+    /// Passwords expire after this many days.
+    Days(u16),
+    /// The tenant has switched expiration off.
+    Off,
+    /// There is no such setting for this kind of account.
+    Unset,
+}
+
+/// Why a read from the provider failed. (A failed change is an [`Answer`].)
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// 401: the gateway does not know the keys, or takes the signature for old.
+    #[error("the gateway refused the keys (HTTP {status}, code {code})")]
+    Authentication {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's error code, or `-`.
+        code: String,
+    },
+    /// 401 code 210, 403: the keys are known and lack a right.
+    #[error("the keys lack the permission for {call} (HTTP {status}, code {code})")]
+    Permission {
+        /// The call, as the provider's documents name it.
+        call: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// The provider's error code, or `-`.
+        code: String,
+    },
+    /// 429: quota, throttling or a rate limit.
+    #[error("the gateway asks for patience (HTTP {status}, code {code})")]
+    Throttled {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's error code, or `-`.
+        code: String,
+    },
+    /// The keys themselves could not be read.
+    #[error("{0}")]
+    Keys(String),
+    /// No answer: connection refused or reset, a time-out, TLS.
+    #[error("{host} cannot be reached: {cause}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// What happened, in our words.
+        cause: String,
+    },
+    /// An answer that means trouble on the other side.
+    #[error("{call} failed on the provider's side (HTTP {status}, code {code})")]
+    Server {
+        /// The call, as the provider's documents name it.
+        call: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// The provider's error code, or `-`.
+        code: String,
+    },
+    /// An answer that is not what the documents say.
+    #[error("{call} answered something that cannot be read: {what}")]
+    Unreadable {
+        /// The call, as the provider's documents name it.
+        call: &'static str,
+        /// What is wrong with it, never a part of it.
+        what: String,
+    },
+}
+
+impl ProviderError {
+    /// Whether waiting may help by itself.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        match self {
+            Self::Throttled { .. } | Self::Unreachable { .. } | Self::Server { .. } | Self::Unreadable { .. } => true,
+            Self::Authentication { .. } | Self::Permission { .. } | Self::Keys(_) => false,
+        }
+    }
+}
