@@ -60,6 +60,13 @@ impl GatewayClock {
         )
     }
 
+    /// The time to record in a vault: the gateway's, or nothing before it was heard, since a fence that counts from a wrong
+    /// clock is worse than one that counts from the next look.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Timestamp> {
+        self.reading().map(|_| self.now())
+    }
+
     /// How long ago the gateway was last heard.
     #[must_use]
     pub fn age(&self) -> Option<SignedDuration> {

@@ -37,16 +37,16 @@ impl Record {
         self.of(token).len()
     }
 
-    /// Whether some send of `token` was accepted, and none was refused after it.
+    /// Whether any send of `token` was accepted. No later refusal of the same password takes that back.
     #[must_use]
     pub fn accepted(&self, token: Token) -> bool {
-        self.last_verdict(token) == Some(Answer::Accepted)
+        self.of(token).contains(&Some(Answer::Accepted))
     }
 
-    /// Whether the provider's last word on the password itself was a refusal.
+    /// Whether the provider refused the password itself and never accepted it.
     #[must_use]
     pub fn refused(&self, token: Token) -> bool {
-        self.last_verdict(token) == Some(Answer::Refused)
+        self.of(token).contains(&Some(Answer::Refused)) && !self.accepted(token)
     }
 
     /// Whether any send of `token` has an ambiguous answer, or none.
@@ -59,11 +59,6 @@ impl Record {
     #[must_use]
     pub fn settled(&self, token: Token) -> bool {
         self.count(token) > 0 && !self.doubtful(token)
-    }
-
-    fn last_verdict(&self, token: Token) -> Option<Answer> {
-        let verdict = |answer: &Answer| matches!(answer, Answer::Accepted | Answer::Refused);
-        self.of(token).iter().rev().flatten().find(|answer| verdict(answer)).copied()
     }
 
     fn of(&self, token: Token) -> &[Option<Answer>] {

@@ -1,0 +1,268 @@
+//! The vocabulary of the protocol: what a rotation is told, what it asks for, and how it ends.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+
+use super::answer::{Answer, Block, Doubt};
+use super::record::Record;
+use super::snapshot::{Revision, Snapshot};
+use crate::domain::Timestamp;
+use crate::domain::account::Subject;
+use crate::domain::gateway::Gateway;
+use crate::domain::token::Token;
+
+/// What a rotation is told once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Plan {
+    /// Whose password.
+    pub subject: Subject,
+    /// The gateway's durations.
+    pub gateway: Gateway,
+    /// How long a write to the vault may stay unseen by readers; zero for the age directory.
+    pub settle: SignedDuration,
+    /// How far to go.
+    pub goal: Goal,
+    /// A person asked for it by name: the first superseding does not wait for its spacing.
+    pub insists: bool,
+}
+
+/// How far a rotation goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Goal {
+    /// Finish what is unfinished; when nothing is, set a new password.
+    Rotate,
+    /// Only finish what is unfinished.
+    Finish,
+}
+
+/// When an event happened, in gateway time, and how well that time is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Moment {
+    /// Gateway time.
+    pub now: Timestamp,
+    /// The last hearing of the gateway's clock; none before the first.
+    pub heard: Option<Heard>,
+}
+
+/// A hearing of the gateway's clock (rule 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Heard {
+    /// How long ago.
+    pub age: SignedDuration,
+    /// How far this machine's wall clock is ahead of the gateway's.
+    pub skew: SignedDuration,
+}
+
+/// What has happened. Each event answers the one action that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// The rotation begins; this is what the journal knows.
+    Begin(Record),
+    /// Answers [`Action::Read`].
+    Read(Snapshot),
+    /// Answers [`Action::Place`], [`Action::Stage`], [`Action::Permit`] and [`Action::Promote`]: done, and durable.
+    Written(Snapshot),
+    /// The vault did not do what was asked.
+    VaultFailed(VaultTrouble),
+    /// Answers [`Action::Send`].
+    Answered(Answer),
+    /// Answers [`Action::Send`]: nothing was sent, because permission to send had to be waited for.
+    Delayed,
+    /// Answers [`Action::Send`]: nothing was sent, because the journal could not record it.
+    NotRecorded,
+    /// Answers [`Action::Probe`]: the gateway was heard.
+    Probed,
+    /// Answers [`Action::Probe`]: it was not; the reason when it gave one.
+    ProbeFailed(Option<Block>),
+    /// Answers [`Action::Wait`]: the time has come, or somebody asks earlier.
+    Woken,
+}
+
+/// What to do next: exactly one thing is ever under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Make a signed read at the provider, to hear its clock.
+    Probe,
+    /// Read both labels in one go.
+    Read,
+    /// Give the secret its placeholder.
+    Place {
+        /// Over this state of the secret.
+        over: Revision,
+    },
+    /// Store a candidate as pending.
+    Stage {
+        /// Over this state of the secret.
+        over: Revision,
+        /// The candidate's token.
+        token: Token,
+        /// The version it is to replace.
+        generation: Token,
+        /// Which attempt at replacing it.
+        attempt: u32,
+        /// The candidate's password.
+        content: Content,
+    },
+    /// Count one more permit to send the pending version.
+    Permit {
+        /// Over this state of the secret.
+        over: Revision,
+        /// The pending version.
+        token: Token,
+    },
+    /// Record the send durably, send the version's password once, record the answer.
+    Send {
+        /// The pending version.
+        token: Token,
+        /// The time to sign with (rule 2).
+        signed_at: Timestamp,
+    },
+    /// Make the pending version current.
+    Promote {
+        /// Over this state of the secret.
+        over: Revision,
+        /// The pending version.
+        token: Token,
+    },
+    /// Wait, then say [`Event::Woken`].
+    Wait {
+        /// Gateway time.
+        until: Timestamp,
+        /// For what.
+        why: Waiting,
+    },
+    /// The rotation is over for now.
+    Finish(Outcome),
+}
+
+/// The password of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// A new one.
+    Fresh,
+    /// The one that this process holds for another version, which was lost from the vault (rule 13).
+    Again(Token),
+}
+
+/// Why the vault failed, as far as the protocol cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VaultTrouble {
+    /// The secret has moved on; nothing was written.
+    Moved,
+    /// The token was used before; nothing was written.
+    TokenUsed,
+    /// The write may or may not have happened.
+    Doubtful,
+    /// Not now.
+    Unavailable,
+    /// Not by this caller.
+    Denied,
+    /// What is stored cannot be understood.
+    Unreadable,
+}
+
+/// What a rotation waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Waiting {
+    /// Until no request for the predecessor can take effect any more (rule 1).
+    Fence,
+    /// Until the next candidate may be tried (rule 6).
+    Spacing,
+    /// To send the same password again (rule 5).
+    Doubt(Doubt),
+    /// For the cause of a block to go.
+    Blocked(Block),
+    /// For the gateway to be heard.
+    Provider,
+    /// For the vault.
+    Vault(VaultTrouble),
+    /// For the journal to take records again.
+    Journal,
+    /// For this machine's clock and the gateway's to agree (rule 8).
+    ClockSkew,
+}
+
+impl Waiting {
+    /// The stable label, for records and for programs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Fence => "fence",
+            Self::Spacing => "spacing",
+            Self::Doubt(doubt) => doubt.label(),
+            Self::Blocked(block) => block.label(),
+            Self::Provider => "provider-unreachable",
+            Self::Vault(_) => "vault",
+            Self::Journal => "journal",
+            Self::ClockSkew => "clock-skew",
+        }
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fence => f.write_str("the fence: a request for the previous candidate could still take effect"),
+            Self::Spacing => f.write_str("the spacing between candidates: the provider refused the last one"),
+            Self::Doubt(doubt) => write!(f, "certainty: {doubt}; the same password will be sent again"),
+            Self::Blocked(block) => write!(f, "the provider: {block}"),
+            Self::Provider => f.write_str("the provider: it cannot be reached"),
+            Self::Vault(VaultTrouble::Denied) => f.write_str("the vault: access denied"),
+            Self::Vault(VaultTrouble::Unreadable) => f.write_str("the vault: what it holds cannot be read"),
+            Self::Vault(_) => f.write_str("the vault: it is not available"),
+            Self::Journal => f.write_str("the journal: it cannot be written"),
+            Self::ClockSkew => {
+                f.write_str("the clock: this machine's and the gateway's differ by more than max_clock_skew")
+            }
+        }
+    }
+}
+
+/// How a rotation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The password was set and is current.
+    Rotated(Token),
+    /// Another process or replica finished a rotation of the same generation meanwhile.
+    RotatedElsewhere(Token),
+    /// Nothing was unfinished, and nothing more was asked.
+    Idle,
+    /// Too many candidates were refused: an operator must look (rule 6).
+    Held,
+    /// Somebody else is at work on this secret: an operator must say whose it is (rule 9).
+    Frozen(Freeze),
+}
+
+/// Why a secret is not touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Freeze {
+    /// The value names another account.
+    OtherAccount,
+    /// The pending version is not ours.
+    ForeignPending,
+    /// The current version is not ours although earlier ones were.
+    ForeignCurrent,
+}
+
+impl Freeze {
+    /// The stable label, for records and for programs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::OtherAccount => "other-account",
+            Self::ForeignPending => "foreign-pending",
+            Self::ForeignCurrent => "foreign-current",
+        }
+    }
+}
+
+impl fmt::Display for Freeze {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OtherAccount => "the secret holds the password of another account",
+            Self::ForeignPending => "the secret has a pending version that this program did not make",
+            Self::ForeignCurrent => "the secret's current version was replaced by somebody else",
+        })
+    }
+}
