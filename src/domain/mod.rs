@@ -5,9 +5,13 @@
 
 pub mod account;
 pub mod backoff;
+pub mod due;
+pub mod exit;
 pub mod gateway;
 pub mod password;
+pub mod policy;
 pub mod rotation;
+pub mod rule;
 pub mod secret;
 pub mod signature;
 pub mod token;

@@ -35,3 +35,18 @@ impl Generator {
         Ok(Self { kind, recipe: recipe.clone() })
     }
 }
+/// stub
+#[derive(Debug, thiserror::Error)]
+#[error("stub")]
+pub struct DrawError;
+impl Generator {
+    /// stub
+    pub fn draw<R: rand::TryCryptoRng>(
+        &self,
+        _login: &str,
+        _rng: &mut R,
+    ) -> Result<super::secret::Password, DrawError> {
+        let _ = (&self.kind, &self.recipe);
+        Err(DrawError)
+    }
+}

@@ -1,1 +1,16 @@
-//! (to come)
+//! Floor 3: wake, discover, decide what is due, and perform the actions that the protocol asks for, through ports.
+//!
+//! ```text
+//! discovery ─► survey (what is due?) ─► drive (one account: step's actions, performed) ─► report
+//!                                          ▲ batch: many at once, within a person's patience
+//!                                          └ watch: for ever, woken by trigger, time and signals
+//! ```
+
+pub mod accounts;
+pub mod batch;
+pub mod drive;
+pub mod limit;
+pub mod report;
+pub mod survey;
+pub mod watch;
+pub mod world;

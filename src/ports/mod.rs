@@ -6,5 +6,6 @@
 pub mod clock;
 pub mod entropy;
 pub mod journal;
+pub mod observer;
 pub mod provider;
 pub mod vault;

@@ -1,0 +1,156 @@
+//! Many rotations at once, and the choice of accounts by the names that people give.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+
+use super::accounts::{Discovery, Managed};
+use super::drive::{Patience, drive};
+use super::report::{Outcomes, Report};
+use super::survey::Surveyed;
+use super::world::World;
+use crate::domain::account::{AccountName, Standing};
+use crate::domain::exit::Exit;
+use crate::domain::rotation::{Goal, Waiting};
+use crate::ports::observer::Fact;
+use crate::ports::vault::VaultError;
+
+/// Rotations that are under way at once.
+const AT_ONCE: usize = 16;
+
+/// A name that does not choose exactly one account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// Nothing answers to it.
+    #[error(
+        "no account or secret is called {name:?}; it is matched by no rule of this configuration, or the provider does not \
+         list it (`accounts` shows those that are){}", near(.similar)
+    )]
+    Unknown {
+        /// The name.
+        name: String,
+        /// Names that look alike.
+        similar: Vec<String>,
+    },
+    /// Several accounts answer to it.
+    #[error("{name:?} is ambiguous; say which: {}", .candidates.join(", "))]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// Their full names.
+        candidates: Vec<String>,
+    },
+}
+
+fn near(similar: &[String]) -> String {
+    if similar.is_empty() { String::new() } else { format!("; did you mean {}?", similar.join(" or ")) }
+}
+
+/// The accounts chosen for a turn: those to rotate and those left alone.
+pub struct Chosen<'w> {
+    /// To rotate.
+    pub active: Vec<Managed<'w>>,
+    /// Left alone, with the reason.
+    pub skipped: Vec<(Managed<'w>, Standing)>,
+}
+
+/// Chooses by login id or Data Forest name, by `tenant/kind/name`, or by the name of the secret. No names choose all.
+pub fn choose<'w>(discovery: Discovery<'w>, names: &[String]) -> Result<Chosen<'w>, BadName> {
+    let Discovery { managed, skipped, .. } = discovery;
+    if names.is_empty() {
+        return Ok(Chosen { active: managed, skipped });
+    }
+    let everyone = || managed.iter().chain(skipped.iter().map(|(managed, _)| managed));
+    let mut wanted: Vec<AccountName> = Vec::new();
+    for name in names {
+        let chosen = choose_one(name, everyone().map(|m| (&m.name, m.secret.as_str())))?;
+        if !wanted.contains(&chosen) {
+            wanted.push(chosen);
+        }
+    }
+    Ok(Chosen {
+        active: managed.into_iter().filter(|managed| wanted.contains(&managed.name)).collect(),
+        skipped: skipped.into_iter().filter(|(managed, _)| wanted.contains(&managed.name)).collect(),
+    })
+}
+
+/// The one account that answers to a name, among accounts and their secrets' names.
+pub fn choose_one<'a>(
+    name: &str,
+    among: impl Iterator<Item = (&'a AccountName, &'a str)> + Clone,
+) -> Result<AccountName, BadName> {
+    let answers = |(account, secret): &(&AccountName, &str)| {
+        account.name == name || *secret == name || account.to_string() == name
+    };
+    let candidates: Vec<&AccountName> = among.clone().filter(answers).map(|(account, _)| account).collect();
+    match candidates.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => {
+            let lower = name.to_lowercase();
+            let similar = among.map(|(account, _)| account).filter(|account| {
+                let other = account.name.to_lowercase();
+                !lower.is_empty() && (other.contains(&lower) || lower.contains(&other))
+            });
+            Err(BadName::Unknown { name: name.to_owned(), similar: similar.take(3).map(ToString::to_string).collect() })
+        }
+        several => Err(BadName::Ambiguous {
+            name: name.to_owned(),
+            candidates: several.iter().map(ToString::to_string).collect(),
+        }),
+    }
+}
+
+impl World {
+    /// Rotates every given account now and reports in the order in which they ended. `each` hears of every report as it
+    /// comes.
+    pub async fn rotate(
+        self: &Arc<Self>,
+        accounts: Vec<Managed<'_>>,
+        insists: bool,
+        patience: &Patience,
+        each: impl Fn(&Report),
+    ) -> Vec<Report> {
+        futures::stream::iter(accounts)
+            .map(|managed| self.rotate_one(managed, insists, patience))
+            .buffer_unordered(AT_ONCE)
+            .inspect(each)
+            .collect()
+            .await
+    }
+
+    async fn rotate_one(&self, managed: Managed<'_>, insists: bool, patience: &Patience) -> Report {
+        let (account, secret) = (managed.name.clone(), managed.secret.clone());
+        if let Some(why) = managed.tenant.stopped.why() {
+            let result = Outcomes::Unfinished {
+                waits_for: Waiting::Blocked(why),
+                reason: format!("{why}; the tenant {} stopped as a whole", account.tenant),
+                until: self.clock.wall(),
+                pending: false,
+            };
+            return Report { account, secret, result };
+        }
+        self.note(&Fact::Began { account: &account, secret: &secret });
+        let result = Outcomes::of(drive(self, &managed, Goal::Rotate, insists, patience).await);
+        if let Outcomes::Unfinished { reason, .. } = &result {
+            self.note(&Fact::Unfinished { account: &account, secret: &secret, why: reason });
+        }
+        Report { account, secret, result }
+    }
+}
+
+/// What a turn would do with an account, without doing it.
+#[must_use]
+pub fn planned(surveyed: &Surveyed<'_>) -> Report {
+    let result = match &surveyed.status {
+        Ok(status) => Outcomes::Planned { finishes: status.unfinished },
+        Err(error) => Outcomes::Failed {
+            reason: error.to_string(),
+            exit: match error {
+                VaultError::Denied(_) => Exit::Denied,
+                VaultError::Unreadable(_) => Exit::Unavailable,
+                _ => Exit::Temporary,
+            },
+        },
+    };
+    Report { account: surveyed.managed.name.clone(), secret: surveyed.managed.secret.clone(), result }
+}

@@ -1,0 +1,405 @@
+//! Drives one rotation: performs the actions that [`step`] asks for through ports, and feeds back what happened.
+//!
+//! No decision about a password is made here. What is decided here is patience: how long *this process* goes on waiting.
+//! Wherever it stops, the vault says how to go on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::accounts::Managed;
+use super::world::World;
+use crate::domain::rotation::{
+    Action, Answer, Block, Content, Event, Goal, Heard, Moment, Outcome, Plan, Rotation, VaultTrouble, Waiting, step,
+};
+use crate::domain::secret::Password;
+use crate::domain::token::Token;
+use crate::domain::value::{Mark, Rotated};
+use crate::ports::clock::GatewayClock;
+use crate::ports::entropy::Draw;
+use crate::ports::observer::Fact;
+use crate::ports::provider::{Provider, ProviderError};
+use crate::ports::vault::{Place, Vault, VaultError};
+
+/// How long this process goes on, and when it stops early.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// No wait may last beyond this time since boot; none waits for ever.
+    pub until: Option<std::time::Duration>,
+    /// Whether to give up where waiting alone does not help (a permission, a spacing of hours).
+    pub only_hopeful: bool,
+    /// Cancelled when the process is asked to end: no new candidate is staged then, and no wait goes on.
+    pub shutdown: CancellationToken,
+}
+
+/// How driving ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The protocol came to an end.
+    Finished(Outcome),
+    /// It goes on later, from what the vault holds.
+    Unfinished {
+        /// What it waits for.
+        why: Waiting,
+        /// Until then, in gateway time.
+        until: Timestamp,
+        /// What the layer below said.
+        detail: Option<String>,
+        /// Whether a candidate is pending.
+        staged: bool,
+    },
+    /// The process was asked to end before a candidate was staged, or in a wait.
+    Interrupted {
+        /// Whether a candidate is pending.
+        staged: bool,
+    },
+    /// A fault of this machine or this program; nothing was sent because of it.
+    Failed(String),
+}
+
+/// Drives the rotation of one account until it ends or patience does.
+pub async fn drive(world: &World, managed: &Managed<'_>, goal: Goal, insists: bool, patience: &Patience) -> Ended {
+    let (Some(provider), Some(vault)) =
+        (managed.tenant.providers.get(&managed.subject.kind), world.vaults.get(&managed.managing.rule.vault))
+    else {
+        return Ended::Failed("the account's provider or vault is not wired".to_owned());
+    };
+    let plan = Plan {
+        subject: managed.subject.clone(),
+        gateway: managed.tenant.gateway,
+        settle: SignedDuration::ZERO,
+        goal,
+        insists,
+    };
+    let record = match world.journal.record(&managed.subject).await {
+        Ok(record) => record,
+        Err(error) => return Ended::Failed(error.to_string()),
+    };
+    let mut driver = Driver {
+        world,
+        managed,
+        provider,
+        clock: provider.clock(),
+        vault,
+        patience,
+        passwords: HashMap::new(),
+        has_permission: false,
+        detail: None,
+    };
+    driver.run(Rotation::new(plan), Event::Begin(record)).await
+}
+
+struct Driver<'a> {
+    world: &'a World,
+    managed: &'a Managed<'a>,
+    provider: &'a Arc<dyn Provider>,
+    clock: &'a GatewayClock,
+    vault: &'a Arc<dyn Vault>,
+    patience: &'a Patience,
+    /// Passwords of candidates, for as long as this rotation is driven (rule 13).
+    passwords: HashMap<Token, Password>,
+    /// A rate permission that was waited for and not yet used.
+    has_permission: bool,
+    /// What the layer below said last, for people.
+    detail: Option<String>,
+}
+
+/// What performing an action came to.
+enum Performed {
+    Event(Event),
+    End(Ended),
+}
+
+impl Driver<'_> {
+    async fn run(&mut self, rotation: Rotation, begin: Event) -> Ended {
+        let mut rotation = rotation;
+        let mut event = begin;
+        loop {
+            let action;
+            (rotation, action) = step(rotation, self.moment(), event);
+            match self.perform(action, &rotation).await {
+                Performed::Event(next) => event = next,
+                Performed::End(ended) => return ended,
+            }
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        let heard = self.clock.age().zip(self.clock.skew()).map(|(age, skew)| Heard { age, skew });
+        Moment { now: self.clock.now(), heard }
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { secret: &self.managed.secret, subject: &self.managed.subject }
+    }
+
+    async fn perform(&mut self, action: Action, rotation: &Rotation) -> Performed {
+        Performed::Event(match action {
+            Action::Probe => self.probe().await,
+            Action::Read => match self.vault.read(self.place(), self.clock).await {
+                Ok(snapshot) => Event::Read(snapshot),
+                Err(error) => self.vault_failed(&error),
+            },
+            Action::Place { over } => {
+                let written = self.vault.place(self.place(), over, self.clock).await;
+                self.written(written)
+            }
+            Action::Stage { over, token, generation, attempt, content } => {
+                if self.patience.shutdown.is_cancelled() && content == Content::Fresh {
+                    return Performed::End(Ended::Interrupted { staged: is_staged(rotation) });
+                }
+                let password = match self.password_for(content) {
+                    Ok(password) => password,
+                    Err(cause) => return Performed::End(Ended::Failed(cause)),
+                };
+                let base = rotation.seen().and_then(|seen| seen.current.as_ref()).map(|version| version.token);
+                let superseding = is_staged(rotation);
+                self.stage(Staging { over, token, generation, attempt, base, superseding }, password).await
+            }
+            Action::Permit { over, token } => {
+                let written = self.vault.permit(self.place(), over, token, self.clock).await;
+                self.written(written)
+            }
+            Action::Send { token, signed_at } => self.send(token, signed_at).await,
+            Action::Promote { over, token } => {
+                let written = self.vault.promote(self.place(), over, token, self.clock).await;
+                self.written(written)
+            }
+            Action::Wait { until, why } => return self.wait(until, why, is_staged(rotation)).await,
+            Action::Finish(outcome) => return Performed::End(self.finish(outcome).await),
+        })
+    }
+
+    async fn probe(&mut self) -> Event {
+        match self.provider.probe().await {
+            Ok(()) => Event::Probed,
+            Err(error) => {
+                let block = block_of(&error);
+                self.detail = Some(error.to_string());
+                self.stop_tenant(block);
+                Event::ProbeFailed(block)
+            }
+        }
+    }
+
+    fn password_for(&self, content: Content) -> Result<Password, String> {
+        match content {
+            Content::Fresh => self
+                .managed
+                .managing
+                .generator
+                .draw(&self.managed.account.name, &mut Draw(self.world.entropy.as_ref()))
+                .map_err(|error| error.to_string()),
+            Content::Again(token) => self
+                .passwords
+                .get(&token)
+                .cloned()
+                .ok_or_else(|| "the secret was deleted, and this process no longer holds its password".to_owned()),
+        }
+    }
+
+    async fn stage(&mut self, staging: Staging, password: Password) -> Event {
+        let base = match staging.base {
+            Some(token) => match self.vault.value(&self.managed.secret, token).await {
+                Ok(value) => value,
+                Err(error) => return self.vault_failed(&error),
+            },
+            None => return Event::Woken,
+        };
+        let now = self.clock.now();
+        let mark = Mark {
+            account: self.managed.subject.to_string(),
+            generation: staging.generation,
+            attempt: staging.attempt,
+            by: self.world.journal.id().to_owned(),
+        };
+        let value = base.rotated(&Rotated {
+            username: &self.managed.account.name,
+            password: &password,
+            subject: &self.managed.subject,
+            tenant: &self.managed.name.tenant,
+            login_url: None,
+            rotated_at: now,
+            expires_at: self.managed.expires_at(now),
+            mark: &mark,
+        });
+        let staged = self.vault.stage(self.place(), staging.over, staging.token, &value, self.clock).await;
+        if staged.is_ok() {
+            self.passwords.insert(staging.token, password);
+            self.world.note(&Fact::Staged {
+                account: &self.managed.name,
+                secret: &self.managed.secret,
+                superseding: staging.superseding,
+            });
+        }
+        self.written(staged)
+    }
+
+    /// Rate permission first, then the record, then the request: what is recorded as sent was about to leave.
+    async fn send(&mut self, token: Token, signed_at: Timestamp) -> Event {
+        if let Some(why) = self.managed.tenant.stopped.why() {
+            return Event::ProbeFailed(Some(why));
+        }
+        if !self.has_permission && self.managed.tenant.limit.permission().await {
+            self.has_permission = true;
+            return Event::Delayed;
+        }
+        if let std::collections::hash_map::Entry::Vacant(vacant) = self.passwords.entry(token) {
+            match self.vault.value(&self.managed.secret, token).await.map(|value| value.password()) {
+                Ok(Some(password)) => {
+                    vacant.insert(password);
+                    // Reading took time; the read that the signature rests on must still be fresh.
+                    self.has_permission = true;
+                    return Event::Delayed;
+                }
+                Ok(None) => return self.vault_failed(&VaultError::Unreadable(no_password(self.managed))),
+                Err(error) => return self.vault_failed(&error),
+            }
+        }
+        let send = match self.world.journal.sending(&self.managed.subject, token).await {
+            Ok(send) => send,
+            Err(error) => {
+                self.detail = Some(error.to_string());
+                return Event::NotRecorded;
+            }
+        };
+        self.has_permission = false;
+        let Some(password) = self.passwords.get(&token) else {
+            return Event::Delayed;
+        };
+        let answer = self.provider.reset_password(&self.managed.subject.id, password, signed_at).await;
+        if let Err(error) = self.world.journal.answered(send, answer).await {
+            self.world.note(&Fact::JournalFailed { account: &self.managed.name, error: &error.to_string() });
+        }
+        self.detail = None;
+        match answer {
+            Answer::Blocked(Block::Forbidden) => self.detail = self.standing().await,
+            Answer::Blocked(block) if block != Block::Authentication => self.stop_tenant(Some(block)),
+            _ => {}
+        }
+        Event::Answered(answer)
+    }
+
+    /// After a 403, what the provider says of the account now: a Data Forest account may be CHANGING.
+    async fn standing(&self) -> Option<String> {
+        let accounts = self.provider.accounts().await.ok()?;
+        let account = accounts.iter().find(|account| account.id == self.managed.subject.id)?;
+        Some(format!("the provider lists the account as {}", account.standing))
+    }
+
+    fn stop_tenant(&self, block: Option<Block>) {
+        if let Some(why) = block.filter(|block| block.stops_tenant())
+            && self.managed.tenant.stopped.pull(why)
+        {
+            self.world.note(&Fact::TenantStopped { tenant: &self.managed.name.tenant, why });
+        }
+    }
+
+    async fn wait(&mut self, until: Timestamp, why: Waiting, staged: bool) -> Performed {
+        if let Waiting::Blocked(block) = why {
+            self.stop_tenant(Some(block));
+        }
+        let pause = std::time::Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+        let hopeless = self.patience.only_hopeful && !is_hopeful(why);
+        let too_late = self.patience.until.is_some_and(|limit| self.world.clock.boot().saturating_add(pause) > limit);
+        let account = &self.managed.name;
+        self.world.note(&Fact::Waits {
+            account,
+            secret: &self.managed.secret,
+            why,
+            until,
+            detail: self.detail.as_deref(),
+        });
+        if hopeless || too_late {
+            return Performed::End(Ended::Unfinished { why, until, detail: self.detail.take(), staged });
+        }
+        tokio::select! {
+            () = self.world.clock.sleep(pause) => Performed::Event(Event::Woken),
+            () = self.patience.shutdown.cancelled() => Performed::End(Ended::Interrupted { staged }),
+        }
+    }
+
+    async fn finish(&self, outcome: Outcome) -> Ended {
+        let (account, secret) = (&self.managed.name, &self.managed.secret);
+        match outcome {
+            Outcome::Rotated(token) | Outcome::RotatedElsewhere(token) => {
+                let elsewhere = matches!(outcome, Outcome::RotatedElsewhere(_));
+                if let Err(error) = self.world.journal.keep(&self.managed.subject, &[token]).await {
+                    self.world.note(&Fact::JournalFailed { account, error: &error.to_string() });
+                }
+                self.world.note(&Fact::Rotated { account, secret, elsewhere });
+            }
+            Outcome::Idle => {}
+            Outcome::Held => self.world.note(&Fact::Held { account, secret }),
+            Outcome::Frozen(why) => self.world.note(&Fact::Frozen { account, secret, why }),
+        }
+        Ended::Finished(outcome)
+    }
+
+    fn written(&mut self, result: Result<crate::domain::rotation::snapshot::Snapshot, VaultError>) -> Event {
+        match result {
+            Ok(snapshot) => Event::Written(snapshot),
+            Err(error) => self.vault_failed(&error),
+        }
+    }
+
+    fn vault_failed(&mut self, error: &VaultError) -> Event {
+        self.detail = Some(error.to_string());
+        Event::VaultFailed(match error {
+            VaultError::Moved => VaultTrouble::Moved,
+            VaultError::TokenUsed => VaultTrouble::TokenUsed,
+            VaultError::Doubtful(_) => VaultTrouble::Doubtful,
+            VaultError::Unavailable(_) => VaultTrouble::Unavailable,
+            VaultError::Denied(_) => VaultTrouble::Denied,
+            VaultError::Unreadable(_) => VaultTrouble::Unreadable,
+        })
+    }
+}
+
+struct Staging {
+    over: crate::domain::rotation::snapshot::Revision,
+    token: Token,
+    generation: Token,
+    attempt: u32,
+    base: Option<Token>,
+    superseding: bool,
+}
+
+fn is_staged(rotation: &Rotation) -> bool {
+    rotation.seen().is_some_and(|seen| !seen.is_idle())
+}
+
+fn no_password(managed: &Managed<'_>) -> String {
+    format!("the pending version of {} holds no password", managed.secret)
+}
+
+/// Whether waiting a little may help by itself.
+const fn is_hopeful(why: Waiting) -> bool {
+    match why {
+        Waiting::Fence
+        | Waiting::Doubt(_)
+        | Waiting::Provider
+        | Waiting::Journal
+        | Waiting::Blocked(Block::Throttled | Block::NotSent | Block::Forbidden)
+        | Waiting::Vault(
+            VaultTrouble::Moved | VaultTrouble::TokenUsed | VaultTrouble::Doubtful | VaultTrouble::Unavailable,
+        ) => true,
+        Waiting::Spacing
+        | Waiting::ClockSkew
+        | Waiting::Blocked(_)
+        | Waiting::Vault(VaultTrouble::Denied | VaultTrouble::Unreadable) => false,
+    }
+}
+
+/// What a failed probe says about the tenant.
+pub(super) fn block_of(error: &ProviderError) -> Option<Block> {
+    match error {
+        ProviderError::Authentication { .. } => Some(Block::Authentication),
+        ProviderError::Permission { .. } => Some(Block::Permission),
+        ProviderError::Throttled { .. } => Some(Block::Throttled),
+        ProviderError::Keys(_) => Some(Block::NoKeys),
+        ProviderError::Unreachable { .. } | ProviderError::Server { .. } | ProviderError::Unreadable { .. } => None,
+    }
+}

@@ -1,0 +1,60 @@
+//! Permission to send: a tenant's rate of requests that change something.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::Clock as _;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+use crate::ports::clock::Clock;
+
+/// A rate limit without bursts: permissions are evenly spaced.
+pub struct Limit {
+    limiter: RateLimiter<NotKeyed, InMemoryState, BootClock, NoOpMiddleware<Nanos>>,
+    clock: BootClock,
+}
+
+/// The limiter counts time since boot, like everything here that measures durations.
+#[derive(Clone)]
+struct BootClock(Arc<dyn Clock>);
+
+impl governor::clock::Clock for BootClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::from(self.0.boot())
+    }
+}
+
+impl Limit {
+    /// One permission every `period`.
+    #[must_use]
+    pub fn every(period: Duration, clock: Arc<dyn Clock>) -> Self {
+        let clock = BootClock(clock);
+        let quota = Quota::with_period(period)
+            .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX))
+            .allow_burst(NonZeroU32::MIN);
+        Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock }
+    }
+
+    /// Waits for permission; says whether there was a wait.
+    pub async fn permission(&self) -> bool {
+        let mut waited = false;
+        while let Err(not_yet) = self.limiter.check() {
+            waited = true;
+            self.clock.0.sleep(not_yet.wait_time_from(self.clock.now())).await;
+        }
+        waited
+    }
+}
+
+impl fmt::Debug for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Limit")
+    }
+}

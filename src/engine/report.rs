@@ -1,0 +1,157 @@
+//! What became of an account, for people and for programs.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::drive::Ended;
+use crate::domain::account::{AccountName, Standing};
+use crate::domain::exit::Exit;
+use crate::domain::rotation::{Block, Freeze, Outcome, VaultTrouble, Waiting};
+use crate::domain::secret::SecretName;
+
+/// The result of one account's turn.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The account.
+    pub account: AccountName,
+    /// Its secret.
+    pub secret: SecretName,
+    /// What happened.
+    #[serde(flatten)]
+    pub result: Outcomes,
+}
+
+/// What happened to an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub enum Outcomes {
+    /// A new password is set and current.
+    Rotated,
+    /// Another process finished a rotation at the same time.
+    RotatedElsewhere,
+    /// Left alone on purpose.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// A dry run: this is what would be done.
+    Planned {
+        /// Whether an unfinished rotation would be finished instead of a new one begun.
+        finishes: bool,
+    },
+    /// It goes on later, from what the vault holds.
+    Unfinished {
+        /// What it waits for.
+        #[serde(serialize_with = "label")]
+        waits_for: Waiting,
+        /// In words.
+        reason: String,
+        /// Until then, in the gateway's time.
+        until: Timestamp,
+        /// Whether a candidate is pending in the vault.
+        pending: bool,
+    },
+    /// The process was asked to end first.
+    Interrupted {
+        /// Whether a candidate is pending in the vault.
+        pending: bool,
+    },
+    /// Somebody else is at work on the secret.
+    Frozen {
+        /// Why.
+        #[serde(serialize_with = "freeze_label")]
+        because: Freeze,
+        /// In words.
+        reason: String,
+    },
+    /// Too many candidates were refused.
+    Held {
+        /// In words.
+        reason: String,
+    },
+    /// A fault of this machine, the configuration or the provider; nothing was sent.
+    Failed {
+        /// In words.
+        reason: String,
+        /// How the command ends because of it.
+        #[serde(skip)]
+        exit: Exit,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn label<S: Serializer>(why: &Waiting, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(why.label())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn freeze_label<S: Serializer>(why: &Freeze, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(why.label())
+}
+
+impl Outcomes {
+    /// The result of an account that is not in use.
+    #[must_use]
+    pub fn skipped(standing: &Standing) -> Self {
+        Self::Skipped { reason: standing.to_string() }
+    }
+
+    /// Translates how driving ended.
+    #[must_use]
+    pub fn of(ended: Ended) -> Self {
+        match ended {
+            Ended::Finished(Outcome::Rotated(_)) => Self::Rotated,
+            Ended::Finished(Outcome::RotatedElsewhere(_)) => Self::RotatedElsewhere,
+            Ended::Finished(Outcome::Idle) => Self::Skipped { reason: "nothing was unfinished".to_owned() },
+            Ended::Finished(Outcome::Held) => Self::Held {
+                reason: "the provider refused nine passwords in a row; all of them are kept in the vault. Look at the \
+                         policy's password rules and at the account, then rotate it by name"
+                    .to_owned(),
+            },
+            Ended::Finished(Outcome::Frozen(because)) => Self::Frozen { because, reason: because.to_string() },
+            Ended::Unfinished { why, until, detail, staged } => Self::Unfinished {
+                waits_for: why,
+                reason: detail.map_or_else(|| why.to_string(), |detail| format!("{why} ({detail})")),
+                until,
+                pending: staged,
+            },
+            Ended::Interrupted { staged } => Self::Interrupted { pending: staged },
+            Ended::Failed(reason) => Self::Failed { reason, exit: Exit::Internal },
+        }
+    }
+
+    /// The stable word for tables and logs.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Rotated => "rotated",
+            Self::RotatedElsewhere => "rotated elsewhere",
+            Self::Skipped { .. } => "skipped",
+            Self::Planned { finishes: true } => "would finish",
+            Self::Planned { finishes: false } => "would rotate",
+            Self::Unfinished { .. } => "unfinished",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Frozen { .. } => "frozen",
+            Self::Held { .. } => "held",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// How a command ends because of this account.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Rotated | Self::RotatedElsewhere | Self::Skipped { .. } | Self::Planned { .. } => Exit::Success,
+            Self::Interrupted { .. } => Exit::Temporary,
+            Self::Unfinished { waits_for, .. } => match waits_for {
+                Waiting::Blocked(Block::Authentication | Block::Permission | Block::NoKeys)
+                | Waiting::Vault(VaultTrouble::Denied) => Exit::Denied,
+                Waiting::Blocked(Block::NoSuchAccount | Block::NotFound | Block::TooLarge)
+                | Waiting::Vault(VaultTrouble::Unreadable) => Exit::Unavailable,
+                _ => Exit::Temporary,
+            },
+            Self::Frozen { .. } | Self::Held { .. } => Exit::Unavailable,
+            Self::Failed { exit, .. } => *exit,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The survey: what the vault says of each account, and what is due because of it.
+
+use futures::StreamExt;
+use jiff::Timestamp;
+
+use super::accounts::Managed;
+use super::world::World;
+use crate::domain::due::{Due, due};
+use crate::ports::observer::Fact;
+use crate::ports::vault::{Place, Status, VaultError};
+
+/// Secrets that are read at once.
+const AT_ONCE: usize = 16;
+
+/// One account, and what is due.
+pub struct Surveyed<'w> {
+    /// The account.
+    pub managed: Managed<'w>,
+    /// What its secret says, or why it says nothing.
+    pub status: Result<Status, VaultError>,
+    /// When it is due; none when its secret could not be read.
+    pub due: Option<Due>,
+}
+
+impl Surveyed<'_> {
+    /// When the password expires; none when it is unknown or never.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        let changed = self.status.as_ref().ok()?.last_changed?;
+        self.managed.expires_at(changed)
+    }
+}
+
+impl World {
+    /// Looks every account up in its vault and calculates when it is due. The order is that of `accounts`.
+    pub async fn survey<'w>(&self, accounts: Vec<Managed<'w>>) -> Vec<Surveyed<'w>> {
+        futures::stream::iter(accounts).map(|managed| self.look_up(managed)).buffered(AT_ONCE).collect().await
+    }
+
+    async fn look_up<'w>(&self, managed: Managed<'w>) -> Surveyed<'w> {
+        let status = match self.vaults.get(&managed.managing.rule.vault) {
+            Some(vault) => vault.status(Place { secret: &managed.secret, subject: &managed.subject }).await,
+            None => Err(VaultError::Unavailable("the vault is not wired".to_owned())),
+        };
+        if let Err(error) = &status {
+            let error = error.to_string();
+            self.note(&Fact::VaultUnreadable { account: &managed.name, secret: &managed.secret, error: &error });
+        }
+        let due = status
+            .as_ref()
+            .ok()
+            .map(|status| due(self.clock.wall(), &managed.facts(status.last_changed, status.unfinished)));
+        Surveyed { managed, status, due }
+    }
+}

@@ -1,0 +1,183 @@
+//! The daemon's work: for ever, rotate what is due and sleep until something may be.
+//!
+//! A wake-up, from whatever side, means "look again" and never "rotate": what is due follows from the vault alone, so a lost
+//! tick loses nothing, a doubled one rotates nothing, and neither does a restart.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::accounts::Managed;
+use super::drive::Patience;
+use super::report::{Outcomes, Report};
+use super::survey::Surveyed;
+use super::world::World;
+use crate::domain::account::AccountName;
+use crate::domain::backoff::Backoff;
+use crate::domain::due::{Due, Reason};
+use crate::domain::rotation::Waiting;
+use crate::ports::observer::Fact;
+
+/// The longest sleep between two looks, so that a lost trigger is harmless and new accounts are found.
+const LONGEST_SLEEP: SignedDuration = SignedDuration::from_mins(10);
+/// The shortest sleep between two looks.
+const SHORTEST_SLEEP: SignedDuration = SignedDuration::from_secs(1);
+/// How long one turn waits for an account before it makes room for others.
+const TURN: Duration = Duration::from_secs(30);
+/// How soon an unfinished account gets another turn.
+const NEXT_TURN: Backoff = Backoff { floor: SignedDuration::from_secs(5), cap: SignedDuration::from_mins(15) };
+
+/// What the daemon did, told at its end.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Summary {
+    /// Rotations that ended well.
+    pub rotated: u64,
+    /// Accounts whose rotation goes on at the next start.
+    pub unfinished: Vec<AccountName>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Retry {
+    failures: u32,
+    not_before: Timestamp,
+}
+
+/// Runs until `shutdown`. `wake` makes it look again at once.
+pub async fn watch(world: &Arc<World>, wake: &Notify, shutdown: &CancellationToken) -> Summary {
+    let mut summary = Summary::default();
+    let mut retries: HashMap<AccountName, Retry> = HashMap::new();
+    while !shutdown.is_cancelled() {
+        let next = look(world, shutdown, &mut retries, &mut summary).await;
+        let now = world.clock.wall();
+        let pause = next.map_or(LONGEST_SLEEP, |at| at.duration_since(now)).clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
+        tokio::select! {
+            () = world.clock.sleep(pause.unsigned_abs()) => {}
+            () = wake.notified() => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    summary
+}
+
+/// One look: discover, survey, rotate what is due. Returns when something is next to be done.
+async fn look(
+    world: &Arc<World>,
+    shutdown: &CancellationToken,
+    retries: &mut HashMap<AccountName, Retry>,
+    summary: &mut Summary,
+) -> Option<Timestamp> {
+    release_tenants(world).await;
+    let discovery = world.discover().await;
+    for problem in &discovery.conflicts {
+        world.note(&Fact::Conflict { problem });
+    }
+    for (managed, standing) in &discovery.skipped {
+        world.note(&Fact::Skipped { account: &managed.name, why: &standing.to_string() });
+    }
+    let surveyed = world.survey(discovery.managed).await;
+    let now = world.clock.wall();
+    let mut due: Vec<&Surveyed<'_>> = surveyed
+        .iter()
+        .filter(|surveyed| matches!(surveyed.due, Some(Due::Now(_))))
+        .filter(|surveyed| retries.get(&surveyed.managed.name).is_none_or(|retry| retry.not_before <= now))
+        .collect();
+    due.sort_by_key(|surveyed| surveyed.expires_at());
+    let turn: Vec<Managed<'_>> = due.iter().map(|surveyed| surveyed.managed.clone()).collect();
+    let patience = Patience {
+        until: Some(world.clock.boot().saturating_add(TURN)),
+        only_hopeful: true,
+        shutdown: shutdown.clone(),
+    };
+    let reports = world.rotate(turn, false, &patience, |_| ()).await;
+    settle(world, &reports, retries, summary);
+    if shutdown.is_cancelled() {
+        return None;
+    }
+    announce(world, &surveyed, &reports, retries)
+}
+
+/// A stopped tenant is probed once a look, and goes on when its keys are good again.
+async fn release_tenants(world: &World) {
+    for tenant in world.tenants.values() {
+        if tenant.stopped.why().is_none() {
+            continue;
+        }
+        let mut providers = tenant.providers.values();
+        let Some(provider) = providers.next() else { continue };
+        if provider.probe().await.is_ok() {
+            tenant.stopped.release();
+        }
+    }
+}
+
+fn settle(world: &World, reports: &[Report], retries: &mut HashMap<AccountName, Retry>, summary: &mut Summary) {
+    let now = world.clock.wall();
+    for report in reports {
+        let name = &report.account;
+        summary.unfinished.retain(|other| other != name);
+        match &report.result {
+            Outcomes::Rotated | Outcomes::RotatedElsewhere => {
+                summary.rotated += 1;
+                retries.remove(name);
+                continue;
+            }
+            Outcomes::Unfinished { pending: true, .. } | Outcomes::Interrupted { pending: true } => {
+                summary.unfinished.push(name.clone());
+            }
+            _ => {}
+        }
+        let failures = retries.get(name).map_or(0, |retry| retry.failures).saturating_add(1);
+        let pause = NEXT_TURN.after(failures, &name.name);
+        let earliest = now.checked_add(pause).unwrap_or(Timestamp::MAX);
+        let retry = match &report.result {
+            Outcomes::Unfinished { waits_for: Waiting::Fence | Waiting::Spacing, until, .. } => {
+                Retry { failures: 0, not_before: *until }
+            }
+            Outcomes::Unfinished { until, .. } => Retry { failures, not_before: earliest.max(*until) },
+            _ => Retry { failures, not_before: earliest },
+        };
+        retries.insert(name.clone(), retry);
+    }
+}
+
+/// Says what comes next, and when.
+fn announce(
+    world: &World,
+    surveyed: &[Surveyed<'_>],
+    reports: &[Report],
+    retries: &HashMap<AccountName, Retry>,
+) -> Option<Timestamp> {
+    let now = world.clock.wall();
+    let done = |name: &AccountName| {
+        reports.iter().any(|report| {
+            report.account == *name && matches!(report.result, Outcomes::Rotated | Outcomes::RotatedElsewhere)
+        })
+    };
+    let next = surveyed.iter().filter_map(|surveyed| {
+        let managed = &surveyed.managed;
+        let (at, reason) = if done(&managed.name) {
+            let at = managed.expires_at(now)?.checked_sub(managed.managing.policy.rotate_before).ok()?;
+            (at, Reason::Expires)
+        } else {
+            match surveyed.due? {
+                Due::At(at, reason) => (at, reason),
+                Due::Now(reason) => (retries.get(&managed.name).map_or(now, |retry| retry.not_before), reason),
+                Due::Never(_) => return None,
+            }
+        };
+        Some((at, &managed.name, reason))
+    });
+    let next = next.min_by_key(|(at, name, _)| (*at, (*name).clone()));
+    world.note(&Fact::Next {
+        accounts: surveyed.len(),
+        at: next.map(|(at, ..)| at),
+        account: next.map(|(_, name, _)| name),
+        reason: next.map(|(.., reason)| reason),
+    });
+    next.map(|(at, ..)| at)
+}

@@ -1,0 +1,88 @@
+//! Everything the engine works with, each thing behind its port.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::limit::Limit;
+use crate::domain::account::{Kind, Site};
+use crate::domain::gateway::Gateway;
+use crate::domain::password::Generator;
+use crate::domain::policy::Policy;
+use crate::domain::rotation::Block;
+use crate::domain::rule::Rule;
+use crate::ports::clock::Clock;
+use crate::ports::entropy::Entropy;
+use crate::ports::journal::Journal;
+use crate::ports::observer::{Fact, Observer};
+use crate::ports::provider::Provider;
+use crate::ports::vault::Vault;
+
+/// The world as it was wired for this process. Built once, shared by every rotation.
+pub struct World {
+    /// By the names that the configuration gives them.
+    pub tenants: BTreeMap<String, Tenant>,
+    /// By the names that the configuration gives them.
+    pub vaults: BTreeMap<String, Arc<dyn Vault>>,
+    /// Which accounts, under which policy, into which secret; each refers to things above by name.
+    pub rules: Vec<Managing>,
+    /// Times and attempts.
+    pub journal: Arc<dyn Journal>,
+    /// This machine's clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Where passwords are drawn from.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// A rule with everything that it refers to.
+pub struct Managing {
+    /// Which accounts, and their secrets' names.
+    pub rule: Rule,
+    /// When and with what passwords.
+    pub policy: Policy,
+    /// Draws the policy's passwords for this kind of account.
+    pub generator: Arc<Generator>,
+}
+
+/// One tenant.
+pub struct Tenant {
+    /// Its installation.
+    pub site: Site,
+    /// Its gateway's durations.
+    pub gateway: Gateway,
+    /// The kinds of account that can be reached.
+    pub providers: BTreeMap<Kind, Arc<dyn Provider>>,
+    /// Requests that change something.
+    pub limit: Limit,
+    /// Why the tenant stands still, when it does.
+    pub stopped: Stop,
+}
+
+/// A tenant's emergency brake: its keys were refused, or its quota is used up. One probe an interval releases it.
+#[derive(Debug, Default)]
+pub struct Stop(Mutex<Option<Block>>);
+
+impl Stop {
+    /// Why the tenant stands still.
+    #[must_use]
+    pub fn why(&self) -> Option<Block> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the tenant; true when it was not stopped before.
+    pub fn pull(&self, why: Block) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(why).is_none()
+    }
+
+    /// Lets the tenant go on.
+    pub fn release(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl World {
+    pub(super) fn note(&self, fact: &Fact<'_>) {
+        self.observer.note(fact);
+    }
+}

@@ -1,0 +1,159 @@
+//! Whoever watches the engine work: the log, a progress bar, a test.
+
+use jiff::Timestamp;
+
+use super::provider::ProviderError;
+use crate::domain::account::{AccountName, Kind};
+use crate::domain::due::Reason;
+use crate::domain::rotation::{Block, Freeze, Waiting};
+use crate::domain::secret::SecretName;
+
+/// Hears of every fact as it happens. Must not block.
+pub trait Observer: Send + Sync {
+    /// Takes note of a fact.
+    fn note(&self, fact: &Fact<'_>);
+}
+
+/// One thing that happened. No fact holds a password, a key, or any part of a provider's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fact<'a> {
+    /// A kind of account was listed at the provider.
+    Discovered {
+        /// The tenant.
+        tenant: &'a str,
+        /// The kind.
+        kind: Kind,
+        /// Accounts listed.
+        listed: usize,
+        /// Accounts that a rule owns.
+        matched: usize,
+    },
+    /// A kind of account could not be listed.
+    NotDiscovered {
+        /// The tenant.
+        tenant: &'a str,
+        /// The kind.
+        kind: Kind,
+        /// Why.
+        error: &'a ProviderError,
+    },
+    /// The tenant's own expiration could not be read; the policy's is used.
+    ExpirationUnknown {
+        /// The tenant.
+        tenant: &'a str,
+        /// The kind.
+        kind: Kind,
+        /// Why.
+        error: &'a ProviderError,
+    },
+    /// Rules and accounts do not fit together, which only the provider's list could show.
+    Conflict {
+        /// What, and the remedy.
+        problem: &'a str,
+    },
+    /// An account is left alone.
+    Skipped {
+        /// The account.
+        account: &'a AccountName,
+        /// Why.
+        why: &'a str,
+    },
+    /// A rotation begins or goes on.
+    Began {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+    },
+    /// A candidate is in the vault as pending.
+    Staged {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// Whether it took the place of a refused or foreign-generation candidate.
+        superseding: bool,
+    },
+    /// A rotation waits.
+    Waits {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// For what.
+        why: Waiting,
+        /// Until then, in gateway time.
+        until: Timestamp,
+        /// What the layer below said, when it said something.
+        detail: Option<&'a str>,
+    },
+    /// The new password is set and current.
+    Rotated {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// Whether another process finished it.
+        elsewhere: bool,
+    },
+    /// A rotation stays unfinished for now.
+    Unfinished {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// What it waits for, in one sentence.
+        why: &'a str,
+    },
+    /// A secret is not touched until an operator speaks.
+    Frozen {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// Why.
+        why: Freeze,
+    },
+    /// Too many candidates were refused.
+    Held {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+    },
+    /// A tenant stopped as a whole.
+    TenantStopped {
+        /// The tenant.
+        tenant: &'a str,
+        /// Why.
+        why: Block,
+    },
+    /// The vault could not tell an account's state.
+    VaultUnreadable {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// What the vault said.
+        error: &'a str,
+    },
+    /// The journal could not note an answer; the send counts as doubtful.
+    JournalFailed {
+        /// The account.
+        account: &'a AccountName,
+        /// What the journal said.
+        error: &'a str,
+    },
+    /// Everything that was due is done; this comes next.
+    Next {
+        /// Accounts under management.
+        accounts: usize,
+        /// When, in wall time; none when nothing will be due by itself.
+        at: Option<Timestamp>,
+        /// Which account.
+        account: Option<&'a AccountName>,
+        /// Why then.
+        reason: Option<Reason>,
+    },
+}
