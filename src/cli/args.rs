@@ -1,0 +1,200 @@
+//! What a person may say.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Rotates NAVER Cloud passwords before they expire, and keeps a vault always right about them.
+#[derive(Debug, Parser)]
+#[command(name = "ncloud-rotator", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+   0  done
+  64  the command line is wrong
+  69  something needed is not there: the provider, the vault, an account
+  70  a fault of this program
+  75  not done yet; a later try may be enough
+  77  keys or permissions are missing
+  78  the configuration is wrong";
+
+/// What holds for every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", env = "NCLOUD_ROTATOR_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document on standard output, and everything else on standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more: once for details, twice for everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Rotate for ever: what is due, when it is due
+    Run,
+    /// Rotate accounts now, due or not
+    Rotate(Rotate),
+    /// List the accounts that the configuration matches, and when each is due
+    Accounts,
+    /// Look into the vault
+    #[command(subcommand)]
+    Secret(Secret),
+    /// Check the configuration, keys, provider and vault; changes nothing
+    Check(Check),
+    /// Serve the built-in NAVER Cloud emulator
+    Emulator(Emulator),
+}
+
+/// Rotate accounts now.
+#[derive(Debug, Args)]
+#[command(after_help = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
+An unfinished rotation is finished first, and that counts as its rotation.")]
+pub struct Rotate {
+    /// The accounts
+    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    pub names: Vec<String>,
+    /// Every account that the configuration matches
+    #[arg(long)]
+    pub all: bool,
+    /// Show what would be rotated, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// How long to go on trying what does not succeed at once, such as 90s or 10m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub wait: Duration,
+}
+
+/// Look into the vault.
+#[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Show one secret, its password masked
+    Show(Show),
+}
+
+/// Show one secret.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// A secret's name, a login id, a Data Forest name, or tenant/kind/name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Show the password
+    #[arg(long)]
+    pub reveal: bool,
+    /// Which version
+    #[arg(long, value_enum, default_value = "current")]
+    pub stage: StageArg,
+}
+
+/// Which version of a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StageArg {
+    /// In use
+    Current,
+    /// Staged, perhaps live
+    Pending,
+    /// In use until the last rotation
+    Previous,
+}
+
+/// Check everything.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Only what needs no key and no network: the configuration file itself
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Serve the emulator.
+#[derive(Debug, Args)]
+pub struct Emulator {
+    /// Where to listen; loopback only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8610")]
+    pub listen: SocketAddr,
+    /// Keep the accounts in this file, made with samples on first use; otherwise in memory
+    #[arg(long, value_name = "FILE")]
+    pub accounts: Option<PathBuf>,
+    /// Open the side door under /door, which tells live passwords and takes faults: for tests
+    #[arg(long)]
+    pub test_door: bool,
+    /// How far a request's signed time may be from the emulator's clock; the real gateway's 5m unless told
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub signature_lifetime: Duration,
+}
+
+/// Reads "90s", "10m", "1h 30m", or a bare number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let signed: jiff::SignedDuration =
+        text.parse().map_err(|_| "write a duration such as 90s, 10m or 1h".to_owned())?;
+    Duration::try_from(signed).map_err(|_| "a duration cannot be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn config_and_json_are_accepted_after_any_command() {
+        for command in [
+            vec!["run"],
+            vec!["rotate", "--all"],
+            vec!["accounts"],
+            vec!["secret", "show", "a"],
+            vec!["check", "--offline"],
+            vec!["emulator"],
+        ] {
+            let words = std::iter::once("ncloud-rotator").chain(command).chain(["--config", "c.toml", "--json"]);
+            let cli = Cli::try_parse_from(words).unwrap();
+            assert_eq!((cli.global.config, cli.global.json), (Some(PathBuf::from("c.toml")), true));
+        }
+    }
+
+    #[test]
+    fn rotate_wants_names_or_all_and_not_both() {
+        for (words, good) in [
+            (vec!["rotate"], false),
+            (vec!["rotate", "a", "--all"], false),
+            (vec!["rotate", "a", "b"], true),
+            (vec!["rotate", "--all", "--yes", "--wait", "5"], true),
+            (vec!["rotate", "a", "--wait", "soon"], false),
+        ] {
+            let result = Cli::try_parse_from(std::iter::once("ncloud-rotator").chain(words.clone()));
+            assert_eq!(result.is_ok(), good, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn durations_of_people() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("1h 30m", 5400), ("45", 45), ("0s", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert!(duration("-5s").is_err() && duration("soon").is_err());
+    }
+}
