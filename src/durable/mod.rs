@@ -1,1 +1,14 @@
-//! (to come)
+//! Floor 1: private files that survive a power cut.
+//!
+//! Every adapter that keeps state in files writes them through here, so that "stored" means one thing in this program: the
+//! bytes are on the disk, the name points at them, and nobody but the owner can read them, whatever the umask says.
+
+mod directory;
+mod error;
+mod file;
+mod lock;
+
+pub use directory::{create_private_dir_all, probe, sync_dir};
+pub use error::{Error, Kind, Step};
+pub use file::{create_new, read, remove_leftovers, replace};
+pub use lock::{Guard, lock};
