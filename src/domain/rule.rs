@@ -155,6 +155,17 @@ pub enum Conflict {
     },
 }
 
+impl Conflict {
+    /// The accounts that cannot be rotated because of it.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountName> {
+        let (one, other) = match self {
+            Self::TwoOwners { account, .. } | Self::Unnameable { account, .. } => (account, None),
+            Self::SharedSecret { first, second, .. } => (first, Some(second)),
+        };
+        std::iter::once(one).chain(other)
+    }
+}
+
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -177,14 +188,14 @@ impl fmt::Display for Conflict {
 
 /// Everything that is wrong between the rules and the accounts that were found, in the accounts' order.
 pub fn conflicts<'a>(
-    rules: &[Rule],
+    rules: &(impl Iterator<Item = &'a Rule> + Clone),
     discovered: impl IntoIterator<Item = (&'a AccountName, &'a Account)>,
 ) -> Vec<Conflict> {
     let mut found = Vec::new();
     let mut secrets: BTreeMap<(&str, SecretName), (&AccountName, usize)> = BTreeMap::new();
     for (name, account) in discovered {
-        let mut owners =
-            rules.iter().filter(|rule| rule.tenant == name.tenant && rule.kind == name.kind && rule.matches(account));
+        let owns = |rule: &&Rule| rule.tenant == name.tenant && rule.kind == name.kind && rule.matches(account);
+        let mut owners = rules.clone().filter(owns);
         let Some(owner) = owners.next() else { continue };
         if let Some(second) = owners.next() {
             let account = name.clone();

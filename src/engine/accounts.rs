@@ -1,12 +1,11 @@
 //! Discovery: which accounts there are, and which of them a rule owns.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::world::{Managing, Tenant, World};
 use crate::domain::account::{Account, AccountName, Kind, Standing, Subject};
 use crate::domain::due::{Facts, expires_at};
+use crate::domain::rule::{Conflict, conflicts};
 use crate::domain::secret::SecretName;
 use crate::ports::observer::Fact;
 use crate::ports::provider::{Expiration, Provider, ProviderError};
@@ -19,7 +18,7 @@ pub struct Discovery<'w> {
     /// Accounts that a rule owns and that are left alone, with the reason.
     pub skipped: Vec<(Managed<'w>, Standing)>,
     /// Accounts that two rules own, or whose secret's name is taken: configuration errors seen only now.
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<Conflict>,
     /// What could not be listed.
     pub failures: Vec<Failure>,
 }
@@ -62,8 +61,8 @@ impl Managed<'_> {
             last_changed,
             unfinished,
             lasts: self.lasts,
-            rotate_before: self.managing.policy.rotate_before,
-            on_adopt: self.managing.policy.on_adopt,
+            rotate_before: self.managing.rule.policy.rotate_before,
+            on_adopt: self.managing.rule.policy.on_adopt,
         }
     }
 
@@ -79,59 +78,67 @@ impl World {
     /// trouble is not another's.
     pub async fn discover(&self) -> Discovery<'_> {
         let mut discovery = Discovery::default();
-        let mut owners: BTreeSet<AccountName> = BTreeSet::new();
-        let mut secrets: BTreeMap<(String, SecretName), AccountName> = BTreeMap::new();
+        let mut found: Vec<Found<'_>> = Vec::new();
         for (tenant_name, tenant) in &self.tenants {
             for (&kind, provider) in &tenant.providers {
-                let rules = || self.rules.iter().filter(|m| m.rule.tenant == *tenant_name && m.rule.kind == kind);
-                if rules().next().is_none() {
+                if !self.rules.iter().any(|m| m.rule.tenant == *tenant_name && m.rule.kind == kind) {
                     continue;
                 }
-                let accounts = match provider.accounts().await {
-                    Ok(accounts) => accounts,
+                match provider.accounts().await {
+                    Ok(accounts) => {
+                        let expiration = self.expiration(tenant_name, kind, provider.as_ref()).await;
+                        let accounts = named(tenant_name, kind, accounts);
+                        found.push(Found { tenant_name, tenant, kind, accounts, expiration });
+                    }
                     Err(error) => {
                         self.note(&Fact::NotDiscovered { tenant: tenant_name, kind, error: &error });
                         discovery.failures.push(Failure { tenant: tenant_name.clone(), kind, error });
-                        continue;
-                    }
-                };
-                let expiration = self.expiration(tenant_name, kind, provider.as_ref()).await;
-                let mut matched = 0;
-                for account in &accounts {
-                    for managing in rules().filter(|m| m.rule.matches(account)) {
-                        let name = AccountName { tenant: tenant_name.clone(), kind, name: account.name.clone() };
-                        let managed = match managed(managing, tenant, name, account, expiration) {
-                            Ok(managed) => managed,
-                            Err(problem) => {
-                                discovery.conflicts.push(problem);
-                                continue;
-                            }
-                        };
-                        if !owners.insert(managed.name.clone()) {
-                            discovery
-                                .conflicts
-                                .push(format!("two rules own {}; narrow one of them with `except`", managed.name));
-                            continue;
-                        }
-                        let place = (managing.rule.vault.clone(), managed.secret.clone());
-                        if let Some(other) = secrets.insert(place, managed.name.clone()) {
-                            discovery.conflicts.push(format!(
-                                "{} and {other} would share the secret {}; put {{name}} or {{id}} into its template",
-                                managed.name, managed.secret
-                            ));
-                            continue;
-                        }
-                        matched += 1;
-                        match &account.standing {
-                            Standing::Active => discovery.managed.push(managed),
-                            standing => discovery.skipped.push((managed, standing.clone())),
-                        }
                     }
                 }
-                self.note(&Fact::Discovered { tenant: tenant_name, kind, listed: accounts.len(), matched });
             }
         }
+        let rules = self.rules.iter().map(|managing| &managing.rule);
+        let everyone = found.iter().flat_map(|found| found.accounts.iter().map(|(name, account)| (name, account)));
+        discovery.conflicts = conflicts(&rules, everyone);
+        for found in &found {
+            self.match_rules(found, &mut discovery);
+        }
         discovery
+    }
+
+    fn match_rules<'w>(&'w self, found: &Found<'w>, discovery: &mut Discovery<'w>) {
+        let before = discovery.managed.len() + discovery.skipped.len();
+        for (name, account) in &found.accounts {
+            let in_conflict = discovery.conflicts.iter().any(|conflict| conflict.accounts().any(|other| other == name));
+            let owns =
+                |m: &&Managing| m.rule.tenant == name.tenant && m.rule.kind == name.kind && m.rule.matches(account);
+            let Some(managing) = self.rules.iter().find(owns).filter(|_| !in_conflict) else {
+                continue;
+            };
+            let Ok(secret) = managing.rule.secret_for(name, &account.id) else {
+                continue;
+            };
+            let days = match found.expiration {
+                Some(Expiration::Days(days)) => Some(days),
+                Some(Expiration::Off | Expiration::Unset) | None => managing.rule.policy.expiration_days,
+            };
+            let managed = Managed {
+                name: name.clone(),
+                subject: Subject { site: found.tenant.site, kind: found.kind, id: account.id.clone() },
+                secret,
+                account: account.clone(),
+                lasts: days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
+                managing,
+                tenant: found.tenant,
+            };
+            match &account.standing {
+                Standing::Active => discovery.managed.push(managed),
+                standing => discovery.skipped.push((managed, standing.clone())),
+            }
+        }
+        let matched = discovery.managed.len() + discovery.skipped.len() - before;
+        let (tenant, kind, listed) = (found.tenant_name, found.kind, found.accounts.len());
+        self.note(&Fact::Discovered { tenant, kind, listed, matched });
     }
 
     /// The tenant's own setting where there is one; none means that the policy decides.
@@ -147,28 +154,16 @@ impl World {
     }
 }
 
-fn managed<'w>(
-    managing: &'w Managing,
+/// What the provider listed of one tenant and kind.
+struct Found<'w> {
+    tenant_name: &'w str,
     tenant: &'w Tenant,
-    name: AccountName,
-    account: &Account,
+    kind: Kind,
+    accounts: Vec<(AccountName, Account)>,
     expiration: Option<Expiration>,
-) -> Result<Managed<'w>, String> {
-    let secret = managing
-        .rule
-        .secret_for(&name, &account.id)
-        .map_err(|error| format!("{name} has no place in the vault: {error}"))?;
-    let days = match expiration {
-        Some(Expiration::Days(days)) => Some(days),
-        Some(Expiration::Off | Expiration::Unset) | None => managing.policy.expiration_days,
-    };
-    Ok(Managed {
-        subject: Subject { site: tenant.site, kind: name.kind, id: account.id.clone() },
-        name,
-        secret,
-        account: account.clone(),
-        lasts: days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
-        managing,
-        tenant,
-    })
+}
+
+fn named(tenant: &str, kind: Kind, accounts: Vec<Account>) -> Vec<(AccountName, Account)> {
+    let name = |account: &Account| AccountName { tenant: tenant.to_owned(), kind, name: account.name.clone() };
+    accounts.into_iter().map(|account| (name(&account), account)).collect()
 }

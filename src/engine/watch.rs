@@ -74,7 +74,7 @@ async fn look(
     release_tenants(world).await;
     let discovery = world.discover().await;
     for problem in &discovery.conflicts {
-        world.note(&Fact::Conflict { problem });
+        world.note(&Fact::Conflict { problem: &problem.to_string() });
     }
     for (managed, standing) in &discovery.skipped {
         world.note(&Fact::Skipped { account: &managed.name, why: &standing.to_string() });
@@ -161,7 +161,7 @@ fn announce(
     let next = surveyed.iter().filter_map(|surveyed| {
         let managed = &surveyed.managed;
         let (at, reason) = if done(&managed.name) {
-            let at = managed.expires_at(now)?.checked_sub(managed.managing.policy.rotate_before).ok()?;
+            let at = managed.expires_at(now)?.checked_sub(managed.managing.rule.policy.rotate_before).ok()?;
             (at, Reason::Expires)
         } else {
             match surveyed.due? {

@@ -7,7 +7,6 @@ use super::limit::Limit;
 use crate::domain::account::{Kind, Site};
 use crate::domain::gateway::Gateway;
 use crate::domain::password::Generator;
-use crate::domain::policy::Policy;
 use crate::domain::rotation::Block;
 use crate::domain::rule::Rule;
 use crate::ports::clock::Clock;
@@ -35,12 +34,10 @@ pub struct World {
     pub observer: Arc<dyn Observer>,
 }
 
-/// A rule with everything that it refers to.
+/// A rule, ready to work.
 pub struct Managing {
-    /// Which accounts, and their secrets' names.
+    /// Which accounts, under which policy, into which secrets.
     pub rule: Rule,
-    /// When and with what passwords.
-    pub policy: Policy,
     /// Draws the policy's passwords for this kind of account.
     pub generator: Arc<Generator>,
 }

@@ -124,7 +124,7 @@ fn conflicts_among_found_accounts_name_both_rules() {
         (named("dev", Kind::SubAccount, "df001"), account("df001", "5")),
         (named("main", Kind::DataForest, ""), account("", "6")),
     ];
-    let found = conflicts(&rules, accounts.iter().map(|(name, account)| (name, account)));
+    let found = conflicts(&rules.iter(), accounts.iter().map(|(name, account)| (name, account)));
     let told: Vec<String> = found.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,

@@ -1,0 +1,93 @@
+//! Progress of many rotations, for a person at a terminal.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::tz::TimeZone;
+
+use crate::ports::observer::{Fact, Observer};
+
+/// A bar on standard error that counts finished accounts and says what is waited for.
+pub struct Progress {
+    zone: TimeZone,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Progress {
+    /// Whether a bar would be seen: only where standard error is a terminal.
+    #[must_use]
+    pub fn is_seen() -> bool {
+        std::io::stderr().is_terminal()
+    }
+
+    /// A bar that does not show yet; times are shown in `zone`.
+    #[must_use]
+    pub const fn new(zone: TimeZone) -> Self {
+        Self { zone, bar: Mutex::new(None) }
+    }
+
+    /// Shows the bar for `accounts` accounts.
+    pub fn begin(&self, accounts: usize) {
+        let style = ProgressStyle::with_template("{spinner} {wide_bar} {pos}/{len} accounts  {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(u64::try_from(accounts).unwrap_or(u64::MAX)).with_style(style);
+        bar.enable_steady_tick(Duration::from_millis(120));
+        *self.slot() = Some(bar);
+    }
+
+    /// Counts one account.
+    pub fn advance(&self) {
+        if let Some(bar) = &*self.slot() {
+            bar.inc(1);
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn end(&self) {
+        if let Some(bar) = self.slot().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, line: &str) {
+        match &*self.slot() {
+            Some(bar) => bar.println(line),
+            None => {
+                use std::io::Write;
+                // Nothing useful can be done when standard error is gone.
+                let _ = writeln!(std::io::stderr(), "{line}");
+            }
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn note(&self, fact: &Fact<'_>) {
+        match fact {
+            Fact::Waits { account, why, until, detail, .. } => {
+                let until = until.to_zoned(self.zone.clone()).strftime("%H:%M:%S %:z").to_string();
+                let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+                self.say(&format!("{account}: waiting until {until} for {why}{detail}"));
+            }
+            Fact::Staged { account, superseding: true, .. } => {
+                self.say(&format!("{account}: the last candidate is kept, the next one is staged"));
+            }
+            Fact::NotDiscovered { tenant, kind, error } => {
+                self.say(&format!("{tenant}: {kind} accounts cannot be listed: {error}"));
+            }
+            Fact::ExpirationUnknown { tenant, error, .. } => {
+                self.say(&format!("{tenant}: the tenant's password expiration cannot be read: {error}"));
+            }
+            Fact::TenantStopped { tenant, why } => self.say(&format!("{tenant}: stopped as a whole: {why}")),
+            Fact::JournalFailed { account, error } => self.say(&format!("{account}: {error}")),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! How answers look: tables for people, one JSON document for programs.
+
+use std::io::Write;
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::domain::due::Due;
+use crate::domain::exit::Exit;
+use crate::domain::secret::SecretName;
+use crate::engine::report::{Outcomes, Report};
+use crate::engine::survey::Surveyed;
+use crate::ports::vault::{ListedVersion, Listing, Stage};
+
+/// What a masked password looks like, whatever its length.
+const MASK: &str = "********";
+
+/// Prints to standard output. A reader that has gone away (a closed pipe) is no error of ours.
+pub fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints one JSON document to standard output.
+pub fn print_json(document: &impl Serialize) {
+    match serde_json::to_string_pretty(document) {
+        Ok(text) => print(&text),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: the answer cannot be written as JSON: {error}");
+        }
+    }
+}
+
+/// A point in time for people.
+#[must_use]
+pub fn time(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// The result of `rotate`, as JSON.
+#[derive(Debug, Serialize)]
+pub struct RotateAnswer<'a> {
+    /// The worst account's.
+    pub exit: Exit,
+    /// Every account's result.
+    pub accounts: &'a [Report],
+}
+
+/// The result of `rotate`, as a table.
+#[must_use]
+pub fn rotate_table(reports: &[Report], zone: &TimeZone) -> String {
+    let mut table = table(["ACCOUNT", "RESULT", "SECRET", "REMARK"]);
+    for report in reports {
+        let colour = match report.result.exit() {
+            Exit::Success if matches!(report.result, Outcomes::Skipped { .. }) => Color::DarkGrey,
+            Exit::Success => Color::Green,
+            Exit::Temporary => Color::Yellow,
+            _ => Color::Red,
+        };
+        let remark = match &report.result {
+            Outcomes::Skipped { reason }
+            | Outcomes::Frozen { reason, .. }
+            | Outcomes::Held { reason }
+            | Outcomes::Failed { reason, .. } => reason.clone(),
+            Outcomes::Unfinished { reason, until, .. } => {
+                format!("waits for {reason}; next try {}", time(*until, zone))
+            }
+            Outcomes::Interrupted { pending: true } => "goes on at the next start".to_owned(),
+            Outcomes::Interrupted { pending: false } => "not begun".to_owned(),
+            Outcomes::Planned { finishes: true } => "its unfinished rotation would be finished".to_owned(),
+            Outcomes::Rotated | Outcomes::RotatedElsewhere | Outcomes::Planned { finishes: false } => String::new(),
+        };
+        table.add_row([
+            Cell::new(&report.account),
+            Cell::new(report.result.label()).fg(colour),
+            Cell::new(&report.secret),
+            Cell::new(remark),
+        ]);
+    }
+    table.to_string()
+}
+
+/// One account of `accounts`, as JSON.
+#[derive(Debug, Serialize)]
+pub struct AccountAnswer {
+    account: String,
+    tenant: String,
+    kind: &'static str,
+    name: String,
+    id: String,
+    standing: String,
+    secret: SecretName,
+    vault: String,
+    policy: String,
+    last_rotated: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    unfinished: bool,
+    due: Option<Timestamp>,
+    next: String,
+}
+
+/// One account of `accounts`.
+#[must_use]
+pub fn account_answer(surveyed: &Surveyed<'_>, standing: &str, now: Timestamp) -> AccountAnswer {
+    let managed = &surveyed.managed;
+    let status = surveyed.status.as_ref().ok();
+    let (due, next) = match (&surveyed.status, surveyed.due) {
+        (Err(error), _) => (None, error.to_string()),
+        (Ok(_), _) if managed.account.standing != crate::domain::account::Standing::Active => {
+            (None, standing.to_owned())
+        }
+        (Ok(_), Some(Due::Now(reason))) => (Some(now), format!("now: {reason}")),
+        (Ok(_), Some(Due::At(at, _))) => (Some(at), String::new()),
+        (Ok(_), Some(Due::Never(reason))) => (None, format!("not by itself: {reason}")),
+        (Ok(_), None) => (None, String::new()),
+    };
+    AccountAnswer {
+        account: managed.name.to_string(),
+        tenant: managed.name.tenant.clone(),
+        kind: managed.name.kind.label(),
+        name: managed.name.name.clone(),
+        id: managed.account.id.to_string(),
+        standing: standing.to_owned(),
+        secret: managed.secret.clone(),
+        vault: managed.managing.rule.vault.clone(),
+        policy: managed.managing.rule.policy.name.clone(),
+        last_rotated: status.and_then(|status| status.last_changed),
+        expires_at: surveyed.expires_at(),
+        unfinished: status.is_some_and(|status| status.unfinished),
+        due,
+        next,
+    }
+}
+
+/// The result of `accounts`, as a table.
+#[must_use]
+pub fn accounts_table(accounts: &[AccountAnswer], zone: &TimeZone) -> String {
+    let mut table = table(["ACCOUNT", "STANDING", "LAST ROTATED", "EXPIRES", "NEXT ROTATION", "SECRET"]);
+    let when = |at: Option<Timestamp>, never: &str| at.map_or_else(|| never.to_owned(), |at| time(at, zone));
+    for account in accounts {
+        let next = if account.next.is_empty() { when(account.due, "-") } else { account.next.clone() };
+        table.add_row([
+            Cell::new(&account.account),
+            Cell::new(&account.standing),
+            Cell::new(when(account.last_rotated, "never")),
+            Cell::new(when(account.expires_at, "-")),
+            Cell::new(next),
+            Cell::new(&account.secret),
+        ]);
+    }
+    table.to_string()
+}
+
+/// One version of a secret, as JSON.
+#[derive(Debug, Serialize)]
+pub struct SecretAnswer {
+    name: SecretName,
+    stage: Stage,
+    token: String,
+    value: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One version of a secret; its password is masked unless `reveal`.
+#[must_use]
+pub fn secret_answer(name: &SecretName, version: &ListedVersion, reveal: bool) -> SecretAnswer {
+    let mut value = version.value.expose().clone();
+    if !reveal && let Some(password) = value.get_mut("password") {
+        *password = MASK.into();
+    }
+    SecretAnswer { name: name.clone(), stage: version.stage, token: version.token.to_string(), value }
+}
+
+/// One version of a secret as a table, with a line on each other version.
+#[must_use]
+pub fn secret_table(answer: &SecretAnswer, listing: &Listing, zone: &TimeZone) -> String {
+    let mut fields = table(["KEY", "VALUE"]);
+    fields.add_row([Cell::new("(secret)"), Cell::new(&answer.name)]);
+    fields.add_row([Cell::new("(stage)"), Cell::new(stage(answer.stage))]);
+    fields.add_row([Cell::new("(token)"), Cell::new(&answer.token)]);
+    for (key, value) in &answer.value {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        fields.add_row([Cell::new(key), Cell::new(text)]);
+    }
+    let mut versions = table(["STAGE", "WRITTEN", "TOKEN"]);
+    for version in &listing.versions {
+        let written = version.created_at.map_or_else(|| "-".to_owned(), |at| time(at, zone));
+        versions.add_row([Cell::new(stage(version.stage)), Cell::new(written), Cell::new(version.token)]);
+    }
+    format!("{fields}\n\n{versions}")
+}
+
+/// One line of `check`.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckLine {
+    /// What was checked.
+    pub what: String,
+    /// How a command ends because of it; success when it is good.
+    pub exit: Exit,
+    /// What was seen, and the remedy when it is not good.
+    pub remark: String,
+}
+
+/// The result of `check`, as a table.
+#[must_use]
+pub fn check_table(lines: &[CheckLine]) -> String {
+    let mut table = table(["", "CHECK", "REMARK"]);
+    for line in lines {
+        let (mark, colour) = if line.exit == Exit::Success { ("ok", Color::Green) } else { ("FAIL", Color::Red) };
+        table.add_row([Cell::new(mark).fg(colour), Cell::new(&line.what), Cell::new(&line.remark)]);
+    }
+    table.to_string()
+}
+
+const fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Current => "current",
+        Stage::Pending => "pending",
+        Stage::Previous => "previous",
+        Stage::Superseded => "superseded",
+    }
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    table
+}

@@ -1,0 +1,154 @@
+//! The log: every fact of the engine as one line, with stable event names and fields.
+//!
+//! What was told and has not changed is told once: a quiet log is one that is read.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tracing::{debug, error, info, warn};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+
+use crate::ports::clock::Clock;
+use crate::ports::observer::{Fact, Observer};
+
+/// Where the log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// Standard output: for `run`, whose log is its answer.
+    Output,
+    /// Standard error: for everything else.
+    Error,
+}
+
+/// Starts logging for the rest of the process.
+pub(super) fn start(destination: Destination, verbose: u8, quiet: bool) {
+    let level = match (quiet, verbose) {
+        (true, 0) => "warn",
+        (false, 0) => "info",
+        (_, 1) => "debug",
+        (_, _) => "trace",
+    };
+    // Libraries may log what they send; only this program's own lines are let through.
+    let filter = EnvFilter::new(format!("off,ncloud_rotator={level}"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_timer(LocalSeconds);
+    match destination {
+        Destination::Output => builder.with_ansi(std::io::stdout().is_terminal()).init(),
+        Destination::Error => {
+            builder.with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
+        }
+    }
+}
+
+struct LocalSeconds;
+
+impl FormatTime for LocalSeconds {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        let now = super::machine::SystemClock.wall().to_zoned(TimeZone::system());
+        write!(writer, "{}", now.strftime("%Y-%m-%dT%H:%M:%S%:z"))
+    }
+}
+
+/// Writes facts to the log.
+pub(super) struct LogObserver {
+    zone: TimeZone,
+    told: Mutex<HashMap<String, String>>,
+}
+
+impl LogObserver {
+    /// Times are shown in `zone`.
+    pub(super) fn new(zone: TimeZone) -> Self {
+        Self { zone, told: Mutex::new(HashMap::new()) }
+    }
+
+    /// Whether `text` differs from what was last told about `subject`.
+    fn is_news(&self, subject: String, text: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(subject, text.to_owned()).is_none_or(|last| last != text)
+    }
+
+    fn time(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    }
+}
+
+impl Observer for LogObserver {
+    fn note(&self, fact: &Fact<'_>) {
+        match *fact {
+            Fact::Discovered { tenant, kind, listed, matched } => {
+                if self.is_news(format!("discovered {tenant} {kind}"), &format!("{listed} {matched}")) {
+                    info!(event = "discovered", tenant, %kind, listed, matched, "accounts discovered");
+                }
+            }
+            Fact::NotDiscovered { tenant, kind, error } => {
+                warn!(event = "not-discovered", tenant, %kind, %error, "accounts could not be listed");
+            }
+            Fact::ExpirationUnknown { tenant, kind, error } => {
+                if self.is_news(format!("expiration {tenant} {kind}"), &error.to_string()) {
+                    warn!(
+                        event = "expiration-unknown", tenant, %kind, %error,
+                        "the tenant's password expiration cannot be read; the policy's expiration_days count"
+                    );
+                }
+            }
+            Fact::Conflict { problem } => {
+                if self.is_news(format!("conflict {problem}"), problem) {
+                    error!(event = "conflict", problem, "rules and accounts do not fit together");
+                }
+            }
+            Fact::Skipped { account, why } => {
+                if self.is_news(format!("skipped {account}"), why) {
+                    info!(event = "skipped", %account, reason = why, "left alone");
+                }
+            }
+            Fact::Began { account, secret } => debug!(event = "began", %account, %secret, "rotation begins"),
+            Fact::Staged { account, secret, superseding: false } => {
+                debug!(event = "staged", %account, %secret, "new password staged as pending");
+            }
+            Fact::Staged { account, secret, superseding: true } => {
+                warn!(event = "superseded", %account, %secret, "the last candidate is kept, the next one is staged");
+            }
+            Fact::Waits { account, secret, why, until, detail } => {
+                let until = self.time(until);
+                let detail = detail.unwrap_or("-");
+                info!(event = "waiting", %account, %secret, waits_for = why.label(), until, detail, "waiting for {why}");
+            }
+            Fact::Rotated { account, secret, elsewhere: false } => {
+                info!(event = "rotated", %account, %secret, "rotated; the new password is stored and current");
+            }
+            Fact::Rotated { account, secret, elsewhere: true } => {
+                info!(event = "rotated-elsewhere", %account, %secret, "rotated by another process meanwhile");
+            }
+            Fact::Unfinished { account, secret, why } => {
+                warn!(event = "unfinished", %account, %secret, reason = why, "not finished yet; it will be resumed");
+            }
+            Fact::Frozen { account, secret, why } => {
+                error!(event = "frozen", %account, %secret, reason = %why, "not touched until an operator decides");
+            }
+            Fact::Held { account, secret } => {
+                error!(event = "held", %account, %secret, "too many passwords were refused; an operator must look");
+            }
+            Fact::TenantStopped { tenant, why } => {
+                error!(event = "tenant-stopped", tenant, reason = %why, "the whole tenant stops until a probe succeeds");
+            }
+            Fact::VaultUnreadable { account, secret, error } => {
+                error!(event = "vault-unreadable", %account, %secret, error, "the vault cannot tell this account's state");
+            }
+            Fact::JournalFailed { account, error } => {
+                warn!(event = "journal-failed", %account, error, "the journal could not note what happened");
+            }
+            Fact::Next { accounts, at, account, reason } => {
+                let at = at.map_or_else(|| "nothing".to_owned(), |at| self.time(at));
+                let account = account.map_or_else(|| "-".to_owned(), ToString::to_string);
+                let reason = reason.map_or_else(|| "-".to_owned(), |reason| reason.to_string());
+                if self.is_news("next".to_owned(), &format!("{accounts} {at} {account}")) {
+                    info!(event = "next", accounts, at, account, reason, "all done for now; this comes next");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The machine itself: its clocks, its randomness and its environment. Nothing else in the program asks for them.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use nix::time::{ClockId, clock_gettime};
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use crate::ports::clock::Clock;
+use crate::ports::entropy::{Entropy, EntropyError};
+
+/// The operating system's clocks.
+pub(super) struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn boot(&self) -> Duration {
+        // The kernel knows this clock since 2.6.39 and reading it cannot fail; time that stands still is the safe answer if
+        // it ever did, since every age then looks unmeasured or fresh for at most one signature's life.
+        clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// The operating system's random numbers.
+pub(super) struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        SysRng.try_fill_bytes(bytes).map_err(|_| EntropyError)
+    }
+}
+
+/// One variable of the environment.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(super) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}

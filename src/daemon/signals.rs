@@ -1,0 +1,27 @@
+//! How the process is asked to end: the first signal softly, the second at once.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// A token that SIGINT and SIGTERM cancel. The second signal ends the process where it stands, which loses nothing: the
+/// protocol survives that.
+pub(super) fn shutdown() -> std::io::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        let first = tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        };
+        tracing::debug!(status = first, "asked to end; a second signal ends at once");
+        cancelled.cancel();
+        let status = tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        };
+        std::process::exit(status);
+    });
+    Ok(token)
+}
