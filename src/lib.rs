@@ -21,4 +21,5 @@ pub mod engine;
 pub mod journal;
 pub mod ncloud;
 pub mod ports;
+pub mod trigger;
 pub mod vault;

@@ -1,8 +1,7 @@
 //! Progress of many rotations, for a person at a terminal.
 
-use std::io::IsTerminal;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -52,18 +51,16 @@ impl Progress {
         }
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
+    fn slot(&self) -> MutexGuard<'_, Option<ProgressBar>> {
         self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn say(&self, line: &str) {
-        match &*self.slot() {
-            Some(bar) => bar.println(line),
-            None => {
-                use std::io::Write;
-                // Nothing useful can be done when standard error is gone.
-                let _ = writeln!(std::io::stderr(), "{line}");
-            }
+        if let Some(bar) = &*self.slot() {
+            bar.println(line);
+        } else {
+            // Nothing useful can be done when standard error is gone.
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 }
