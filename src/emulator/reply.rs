@@ -1,0 +1,104 @@
+//! Answers, and the provider's own words for every refusal (`ncloud-api.md`, section 4).
+//!
+//! The gateway's refusals have the gateway's shape, a service's refusals the service's; calls that no table documents
+//! (method, media type) get the shape of the framework that both stand on.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+/// An answer before it is written in a body format.
+#[derive(Clone)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) body: Body,
+    /// The methods that would have been right, for a 405.
+    pub(super) allow: Vec<&'static str>,
+}
+
+/// What an answer says.
+#[derive(Clone)]
+pub(super) enum Body {
+    /// Said in the format that the request spoke.
+    Data(Value),
+    /// A proxy's page.
+    Html(&'static str),
+    /// Bytes that claim to be in the request's format and are not.
+    Garbage(&'static [u8]),
+    Empty,
+}
+
+impl Reply {
+    pub(super) const fn new(status: StatusCode, body: Body) -> Self {
+        Self { status, body, allow: Vec::new() }
+    }
+
+    pub(super) const fn ok(data: Value) -> Self {
+        Self::new(StatusCode::OK, Body::Data(data))
+    }
+
+    /// 400, code 100: parameters or body are not what the call takes.
+    pub(super) fn bad_request(details: &str) -> Self {
+        Self::gateway(StatusCode::BAD_REQUEST, "100", "Bad Request Exception", details)
+    }
+
+    /// 401, code 200: signature, key or signed time.
+    pub(super) fn authentication_failed(details: &str) -> Self {
+        Self::gateway(StatusCode::UNAUTHORIZED, "200", "Authentication Failed", details)
+    }
+
+    /// 403, code 230.
+    pub(super) fn forbidden() -> Self {
+        Self::gateway(StatusCode::FORBIDDEN, "230", "Forbidden", "The caller may not make this call.")
+    }
+
+    /// 404, code 300: no such path.
+    pub(super) fn not_found() -> Self {
+        Self::gateway(StatusCode::NOT_FOUND, "300", "Not Found Exception", "URL not found.")
+    }
+
+    /// 413, code 430.
+    pub(super) fn too_large() -> Self {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Self::gateway(status, "430", "Request Entity Too Large", "The request's body is too large.")
+    }
+
+    /// 500, code 900.
+    pub(super) fn unexpected() -> Self {
+        Self::gateway(StatusCode::INTERNAL_SERVER_ERROR, "900", "Unexpected Error", "Unexpected error.")
+    }
+
+    /// The gateway's shape; the code is a string.
+    pub(super) fn gateway(status: StatusCode, code: &str, message: &str, details: &str) -> Self {
+        let error = json!({ "errorCode": code, "message": message, "details": details });
+        Self::new(status, Body::Data(json!({ "error": error })))
+    }
+
+    /// The Sub Account service's shape; the code is a number.
+    pub(super) fn sub_account(status: StatusCode, code: u16, message: &str) -> Self {
+        Self::new(status, Body::Data(json!({ "errorCode": code, "message": message })))
+    }
+
+    /// The Data Forest service's shape, which has no code.
+    pub(super) fn data_forest(status: StatusCode, message: &str) -> Self {
+        Self::new(status, Body::Data(json!({ "message": message, "success": false })))
+    }
+
+    /// 405 for a path that is known.
+    pub(super) fn method_not_allowed(path: &str, now: jiff::Timestamp, allow: Vec<&'static str>) -> Self {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Self { allow, ..Self::framework(status, path, now, "Method Not Allowed") }
+    }
+
+    /// 415 for a body in a format that the call does not take.
+    pub(super) fn unsupported_media_type(path: &str, now: jiff::Timestamp) -> Self {
+        Self::framework(StatusCode::UNSUPPORTED_MEDIA_TYPE, path, now, "Unsupported Media Type")
+    }
+
+    fn framework(status: StatusCode, path: &str, now: jiff::Timestamp, error: &str) -> Self {
+        let timestamp = now.as_millisecond();
+        let body = json!({
+            "timestamp": timestamp, "status": status.as_u16(), "error": error, "message": error, "path": path
+        });
+        Self::new(status, Body::Data(body))
+    }
+}
