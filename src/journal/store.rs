@@ -1,0 +1,202 @@
+//! The journal's file, and the port over it.
+
+use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OpenFlags, params};
+use tokio::task;
+use uuid::Uuid;
+
+use super::trouble::Trouble;
+use super::{label, schema};
+use crate::domain::account::Subject;
+use crate::domain::rotation::{Answer, Record};
+use crate::domain::token::Token;
+use crate::ports::entropy::Entropy;
+use crate::ports::journal::{Journal as Port, JournalError, SendId};
+
+/// How long to wait for another process that is writing. A write takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The journal of one state directory.
+pub struct Journal {
+    id: String,
+    file: PathBuf,
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl Journal {
+    /// Opens `journal.sqlite` in `folder`; makes both on first use, for the owner alone, with an id from `entropy`. It
+    /// blocks: call it before anything else is served.
+    pub fn open(folder: &Path, entropy: &dyn Entropy) -> Result<Self, JournalError> {
+        let file = folder.join("journal.sqlite");
+        let (connection, id) = open(folder, &file, entropy).map_err(|trouble| trouble.at(&file))?;
+        Ok(Self { id, file, connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// Runs `work` where blocking is allowed. It is not cancelled with its caller: what was begun is written.
+    async fn with<T, W>(&self, work: W) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+    {
+        let connection = Arc::clone(&self.connection);
+        let blocking = move || work(&connection.lock().unwrap_or_else(PoisonError::into_inner));
+        let done = task::spawn_blocking(blocking).await.unwrap_or(Err(Trouble::Interrupted));
+        done.map_err(|trouble| trouble.at(&self.file))
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("id", &self.id).field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Port for Journal {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    async fn record(&self, subject: &Subject) -> Result<Record, JournalError> {
+        let subject = subject.to_string();
+        self.with(move |connection| {
+            let mut select =
+                connection.prepare_cached("SELECT token, answer FROM sends WHERE subject = ?1 ORDER BY id")?;
+            let mut rows = select.query([subject])?;
+            let mut record = Record::new();
+            while let Some(row) = rows.next()? {
+                let token = token(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+                record.sending(token);
+                if let Some(label) = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)? {
+                    record.answered(token, answer(label)?);
+                }
+            }
+            Ok(record)
+        })
+        .await
+    }
+
+    async fn sending(&self, subject: &Subject, token: Token) -> Result<SendId, JournalError> {
+        let (subject, token) = (subject.to_string(), token.to_string());
+        self.with(move |connection| {
+            let mut insert = connection.prepare_cached("INSERT INTO sends (subject, token) VALUES (?1, ?2)")?;
+            Ok(SendId(insert.insert([subject, token])?))
+        })
+        .await
+    }
+
+    /// An answer to a send that was forgotten meanwhile changes nothing.
+    async fn answered(&self, send: SendId, answer: Answer) -> Result<(), JournalError> {
+        self.with(move |connection| {
+            let mut update = connection.prepare_cached("UPDATE sends SET answer = ?2 WHERE id = ?1")?;
+            update.execute(params![send.0, answer.label()])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn keep(&self, subject: &Subject, tokens: &[Token]) -> Result<(), JournalError> {
+        let subject = subject.to_string();
+        let tokens = tokens.iter().map(Token::to_string).collect::<serde_json::Value>().to_string();
+        self.with(move |connection| {
+            let mut delete = connection.prepare_cached(
+                "DELETE FROM sends WHERE subject = ?1 AND token NOT IN (SELECT value FROM json_each(?2))",
+            )?;
+            delete.execute([subject, tokens])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Opens and prepares the file under a lock of its own, since two processes must not make it, or change its tables, at
+/// once.
+fn open(folder: &Path, file: &Path, entropy: &dyn Entropy) -> Result<(Connection, String), Trouble> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let lock =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("journal.lock"))?;
+    lock.lock()?;
+    make(folder, file)?;
+    let mut connection = connect(file)?;
+    let id = schema::prepare(&mut connection, entropy)?;
+    make_durable(&connection)?;
+    Ok((connection, id))
+}
+
+/// Makes an empty file that only its owner can read; SQLite gives its companions the same mode. A file that exists is not
+/// even opened: closing it would release the locks that SQLite holds on it elsewhere in this process.
+fn make(folder: &Path, file: &Path) -> io::Result<()> {
+    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(file) {
+        Ok(_) => File::open(folder)?.sync_all(),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn connect(file: &Path) -> Result<Connection, Trouble> {
+    let connection =
+        Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(PATIENCE)?;
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        return Err(Trouble::Damaged(verdict));
+    }
+    Ok(connection)
+}
+
+/// A commit is on the disk when it returns: write-ahead logging with `synchronous = FULL`.
+fn make_durable(connection: &Connection) -> Result<(), Trouble> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Trouble::NotLocal(mode));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(())
+}
+
+fn token(text: &str) -> Result<Token, Trouble> {
+    Uuid::parse_str(text).map(Token::from_uuid).map_err(|_| Trouble::Damaged(format!("{text:?} is no token")))
+}
+
+fn answer(text: &str) -> Result<Answer, Trouble> {
+    label::parse(text).ok_or_else(|| Trouble::Damaged(format!("{text:?} is no answer that this version knows")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::entropy::EntropyError;
+
+    struct Ones;
+
+    impl Entropy for Ones {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+            bytes.fill(1);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_commit_is_on_the_disk_when_it_returns() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in ["new", "found"] {
+            let journal = Journal::open(folder.path(), &Ones).unwrap();
+            let connection = journal.connection.lock().unwrap();
+            let number =
+                |pragma: &str| -> i64 { connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap() };
+            let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+            assert_eq!(mode, "wal");
+            assert_eq!((number("synchronous"), number("foreign_keys"), number("busy_timeout")), (2, 1, 10_000));
+            assert_eq!(number("user_version"), 1);
+        }
+    }
+}

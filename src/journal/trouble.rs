@@ -1,0 +1,92 @@
+//! What can go wrong with the journal's file, and what its owner should do.
+
+use std::io;
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::ports::entropy::EntropyError;
+use crate::ports::journal::JournalError;
+
+/// A failure that does not know yet which file it is about.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// A folder or file could not be made, opened or locked.
+    File(io::Error),
+    /// SQLite failed.
+    Sqlite(rusqlite::Error),
+    /// SQLite's check, or reading a row, found nonsense.
+    Damaged(String),
+    /// Another version of this program has been here.
+    Newer { found: i64, known: usize },
+    /// The file system cannot do write-ahead logging.
+    NotLocal(String),
+    /// No random numbers for a new journal's id.
+    Entropy(EntropyError),
+    /// The runtime ended, or the task did.
+    Interrupted,
+}
+
+impl Trouble {
+    /// Names the place, and the remedy.
+    pub(super) fn at(&self, file: &Path) -> JournalError {
+        let file = file.display();
+        JournalError(match self {
+            Self::File(cause) => {
+                format!("the journal {file} cannot be made or opened: {cause}; check the state directory and its owner")
+            }
+            Self::Sqlite(cause) => match cause.sqlite_error_code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(&file, cause),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
+                    "the journal {file} has been held by another process for too long ({cause}); see which one has it open"
+                ),
+                Some(ErrorCode::DiskFull) => {
+                    format!("the journal {file} cannot be written: the disk is full; make room")
+                }
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                    format!(
+                        "the journal {file} cannot be written ({cause}); check the owner and mode of it and its folder"
+                    )
+                }
+                _ => format!(
+                    "the journal {file} cannot be used: {cause}; check the disk, or move the file aside: {HARMLESS}"
+                ),
+            },
+            Self::Damaged(cause) => damaged(&file, cause),
+            Self::Newer { found, known } => format!(
+                "the journal {file} was written by a newer version of this program (schema {found}, this one knows {known}); \
+                 run that version, or move the file aside: {HARMLESS}"
+            ),
+            Self::NotLocal(mode) => format!(
+                "the journal {file} cannot use write-ahead logging (SQLite offers {mode:?}); put the state directory on a \
+                 local disk"
+            ),
+            Self::Entropy(cause) => format!("the journal {file} cannot be given its id: {cause}; start again"),
+            Self::Interrupted => format!("the journal {file} was not asked to the end, since this program is ending"),
+        })
+    }
+}
+
+const HARMLESS: &str = "losing it loses no password, and unfinished rotations only wait longer";
+
+fn damaged(file: &impl std::fmt::Display, cause: &impl std::fmt::Display) -> String {
+    format!("the journal {file} is damaged ({cause}); move it aside, with its -wal and -shm: {HARMLESS}")
+}
+
+impl From<io::Error> for Trouble {
+    fn from(cause: io::Error) -> Self {
+        Self::File(cause)
+    }
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(cause: rusqlite::Error) -> Self {
+        Self::Sqlite(cause)
+    }
+}
+
+impl From<EntropyError> for Trouble {
+    fn from(cause: EntropyError) -> Self {
+        Self::Entropy(cause)
+    }
+}
