@@ -44,8 +44,10 @@ pub fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(failed)?,
     };
-    let mut bytes = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX);
+    let expected = file.metadata().map_err(failed)?.len().min(most);
+    // Room for all of it at once: a buffer that grows leaves copies behind, and what is read may be a key.
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).saturating_add(1));
     file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > limit {
         return Err(failed(io::Error::other(format!("it is larger than the {limit} bytes that make sense here"))));

@@ -1,1 +1,3 @@
-//! (to come)
+//! Floor 2: the vaults. Each implements [`ports::vault`](crate::ports::vault) over one kind of storage.
+
+pub mod age;
