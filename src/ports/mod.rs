@@ -7,5 +7,6 @@ pub mod clock;
 pub mod entropy;
 pub mod journal;
 pub mod observer;
+pub mod keys;
 pub mod provider;
 pub mod vault;
