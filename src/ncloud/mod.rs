@@ -1,1 +1,15 @@
-//! (to come)
+//! NAVER Cloud's client: sub-accounts and Data Forest, spoken to in JSON as `ncloud-api.md` has it.
+//!
+//! ```text
+//! sub_account  data_forest     one object per kind: the port's calls, and what their answers hold
+//!   paging     json            reading lists and fields tolerantly, losing no account
+//! answer       errors          what a status and a body mean; the only places that look into an error's body
+//! transport    target          one signed request, sent once, its answer bounded and its `Date` heard
+//! ```
+//!
+//! The provider echoes passwords in its error bodies, so a body is looked at where it arrives and dropped there: only the
+//! status and a numeric code go further.
+
+mod answer;
+mod errors;
+mod json;
