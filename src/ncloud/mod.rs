@@ -11,5 +11,11 @@
 //! status and a numeric code go further.
 
 mod answer;
+mod endpoint;
 mod errors;
 mod json;
+mod target;
+mod transport;
+
+pub use endpoint::default_endpoint;
+pub use transport::{Transport, TransportError, TransportSettings};
