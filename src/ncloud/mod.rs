@@ -11,11 +11,16 @@
 //! status and a numeric code go further.
 
 mod answer;
+mod data_forest;
 mod endpoint;
 mod errors;
 mod json;
+mod paging;
+mod sub_account;
 mod target;
 mod transport;
 
+pub use data_forest::DataForest;
 pub use endpoint::default_endpoint;
+pub use sub_account::SubAccounts;
 pub use transport::{Transport, TransportError, TransportSettings};
