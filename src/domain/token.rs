@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Timestamp;
 use super::account::Subject;
 
 /// Our own namespace for version 5 UUIDs, drawn once for this project; changing it would orphan every unfinished rotation.
@@ -28,6 +29,13 @@ impl Token {
     pub fn of_attempt(subject: &Subject, current: Self, attempt: u32) -> Self {
         let name = format!("{}\n{}\n{}\n{}\n{}", subject.site, subject.kind, subject.id, current.0, attempt);
         Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
+    }
+
+    /// Names the content that was staged under `self` at that moment (see `Pending::candidate`).
+    #[must_use]
+    pub fn candidate(self, staged_at: Option<Timestamp>) -> Self {
+        let staged_at = staged_at.map_or_else(String::new, |at| at.to_string());
+        Self(Uuid::new_v5(&self.0, staged_at.as_bytes()))
     }
 
     /// A token that somebody else's version carries, or one made for a test.

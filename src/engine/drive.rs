@@ -98,7 +98,7 @@ struct Driver<'a> {
     clock: &'a GatewayClock,
     vault: &'a Arc<dyn Vault>,
     patience: &'a Patience,
-    /// Passwords of candidates, for as long as this rotation is driven (rule 13).
+    /// Passwords by candidate, for as long as this rotation is driven (rule 13).
     passwords: HashMap<Token, Password>,
     /// A rate permission that was waited for and not yet used.
     has_permission: bool,
@@ -162,13 +162,13 @@ impl Driver<'_> {
                 let written = self.vault.permit(self.place(), over, token, self.clock).await;
                 self.written(written)
             }
-            Action::Send { token, signed_at } => self.send(token, signed_at).await,
+            Action::Send { token, candidate, signed_at } => self.send(token, candidate, signed_at).await,
             Action::Promote { over, token } => {
                 let written = self.vault.promote(self.place(), over, token, self.clock).await;
                 self.written(written)
             }
             Action::Wait { until, why } => return self.wait(until, why, is_staged(rotation)).await,
-            Action::Finish(outcome) => return Performed::End(self.finish(outcome).await),
+            Action::Finish(outcome) => return Performed::End(self.finish(outcome, rotation.candidate()).await),
         })
     }
 
@@ -192,9 +192,9 @@ impl Driver<'_> {
                 .generator
                 .draw(&self.managed.account.name, &mut Draw(self.world.entropy.as_ref()))
                 .map_err(|error| error.to_string()),
-            Content::Again(token) => self
+            Content::Again(candidate) => self
                 .passwords
-                .get(&token)
+                .get(&candidate)
                 .cloned()
                 .ok_or_else(|| "the secret was deleted, and this process no longer holds its password".to_owned()),
         }
@@ -226,8 +226,9 @@ impl Driver<'_> {
             mark: &mark,
         });
         let staged = self.vault.stage(self.place(), staging.over, staging.token, &value, self.clock).await;
-        if staged.is_ok() {
-            self.passwords.insert(staging.token, password);
+        if let Ok(snapshot) = &staged {
+            let candidate = snapshot.pending.as_ref().map(|pending| pending.candidate);
+            self.passwords.extend(candidate.map(|candidate| (candidate, password)));
             self.world.note(&Fact::Staged {
                 account: &self.managed.name,
                 secret: &self.managed.secret,
@@ -238,7 +239,7 @@ impl Driver<'_> {
     }
 
     /// Rate permission first, then the record, then the request: what is recorded as sent was about to leave.
-    async fn send(&mut self, token: Token, signed_at: Timestamp) -> Event {
+    async fn send(&mut self, token: Token, candidate: Token, signed_at: Timestamp) -> Event {
         if let Some(why) = self.managed.tenant.stopped.why() {
             return Event::ProbeFailed(Some(why));
         }
@@ -246,11 +247,12 @@ impl Driver<'_> {
             self.has_permission = true;
             return Event::Delayed;
         }
-        if let std::collections::hash_map::Entry::Vacant(vacant) = self.passwords.entry(token) {
+        if let std::collections::hash_map::Entry::Vacant(vacant) = self.passwords.entry(candidate) {
             match self.vault.value(&self.managed.secret, token).await.map(|value| value.password()) {
                 Ok(Some(password)) => {
                     vacant.insert(password);
-                    // Reading took time; the read that the signature rests on must still be fresh.
+                    // Read again: the signature needs a fresh read, and only if that one still shows this candidate was
+                    // the password its own.
                     self.has_permission = true;
                     return Event::Delayed;
                 }
@@ -258,7 +260,7 @@ impl Driver<'_> {
                 Err(error) => return self.vault_failed(&error),
             }
         }
-        let send = match self.world.journal.sending(&self.managed.subject, token).await {
+        let send = match self.world.journal.sending(&self.managed.subject, candidate).await {
             Ok(send) => send,
             Err(error) => {
                 self.detail = Some(error.to_string());
@@ -266,7 +268,7 @@ impl Driver<'_> {
             }
         };
         self.has_permission = false;
-        let Some(password) = self.passwords.get(&token) else {
+        let Some(password) = self.passwords.get(&candidate) else {
             return Event::Delayed;
         };
         let answer = self.provider.reset_password(&self.managed.subject.id, password, signed_at).await;
@@ -321,16 +323,17 @@ impl Driver<'_> {
         }
     }
 
-    async fn finish(&self, outcome: Outcome) -> Ended {
+    async fn finish(&self, outcome: Outcome, candidate: Option<Token>) -> Ended {
         let (account, secret) = (&self.managed.name, &self.managed.secret);
         match outcome {
-            Outcome::Rotated(token) | Outcome::RotatedElsewhere(token) => {
-                let elsewhere = matches!(outcome, Outcome::RotatedElsewhere(_));
-                if let Err(error) = self.world.journal.keep(&self.managed.subject, &[token]).await {
+            Outcome::Rotated(_) => {
+                let kept: Vec<Token> = candidate.into_iter().collect();
+                if let Err(error) = self.world.journal.keep(&self.managed.subject, &kept).await {
                     self.world.note(&Fact::JournalFailed { account, error: &error.to_string() });
                 }
-                self.world.note(&Fact::Rotated { account, secret, elsewhere });
+                self.world.note(&Fact::Rotated { account, secret, elsewhere: false });
             }
+            Outcome::RotatedElsewhere(_) => self.world.note(&Fact::Rotated { account, secret, elsewhere: true }),
             Outcome::Idle => {}
             Outcome::Held => self.world.note(&Fact::Held { account, secret }),
             Outcome::Frozen(why) => self.world.note(&Fact::Frozen { account, secret, why }),

@@ -15,10 +15,14 @@ const STEPS: [&str; 1] = ["
         id   TEXT NOT NULL
     ) STRICT;
     CREATE TABLE sends (
-        id      INTEGER PRIMARY KEY AUTOINCREMENT,
-        subject TEXT NOT NULL,
-        token   TEXT NOT NULL,
-        answer  TEXT
+        id        INTEGER PRIMARY KEY AUTOINCREMENT,
+        subject   TEXT NOT NULL,
+        candidate TEXT NOT NULL,
+        answer    TEXT
+    ) STRICT;
+    CREATE TABLE accounts (
+        subject    TEXT PRIMARY KEY,
+        first_seen TEXT NOT NULL
     ) STRICT;
     CREATE INDEX sends_by_subject ON sends (subject, id);
 "];

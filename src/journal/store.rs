@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::task;
 use uuid::Uuid;
@@ -65,18 +66,31 @@ impl Port for Journal {
         &self.id
     }
 
+    async fn first_seen(&self, subject: &Subject, now: Timestamp) -> Result<Timestamp, JournalError> {
+        let subject = subject.to_string();
+        self.with(move |connection| {
+            let mut insert =
+                connection.prepare_cached("INSERT OR IGNORE INTO accounts (subject, first_seen) VALUES (?1, ?2)")?;
+            insert.execute([&subject, &now.to_string()])?;
+            let mut select = connection.prepare_cached("SELECT first_seen FROM accounts WHERE subject = ?1")?;
+            let text: String = select.query_row([&subject], |row| row.get(0))?;
+            text.parse().map_err(|_| Trouble::Damaged(format!("{text:?} is no time")))
+        })
+        .await
+    }
+
     async fn record(&self, subject: &Subject) -> Result<Record, JournalError> {
         let subject = subject.to_string();
         self.with(move |connection| {
             let mut select =
-                connection.prepare_cached("SELECT token, answer FROM sends WHERE subject = ?1 ORDER BY id")?;
+                connection.prepare_cached("SELECT candidate, answer FROM sends WHERE subject = ?1 ORDER BY id")?;
             let mut rows = select.query([subject])?;
             let mut record = Record::new();
             while let Some(row) = rows.next()? {
-                let token = token(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
-                record.sending(token);
+                let candidate = candidate(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+                record.sending(candidate);
                 if let Some(label) = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)? {
-                    record.answered(token, answer(label)?);
+                    record.answered(candidate, answer(label)?);
                 }
             }
             Ok(record)
@@ -84,11 +98,11 @@ impl Port for Journal {
         .await
     }
 
-    async fn sending(&self, subject: &Subject, token: Token) -> Result<SendId, JournalError> {
-        let (subject, token) = (subject.to_string(), token.to_string());
+    async fn sending(&self, subject: &Subject, candidate: Token) -> Result<SendId, JournalError> {
+        let (subject, candidate) = (subject.to_string(), candidate.to_string());
         self.with(move |connection| {
-            let mut insert = connection.prepare_cached("INSERT INTO sends (subject, token) VALUES (?1, ?2)")?;
-            Ok(SendId(insert.insert([subject, token])?))
+            let mut insert = connection.prepare_cached("INSERT INTO sends (subject, candidate) VALUES (?1, ?2)")?;
+            Ok(SendId(insert.insert([subject, candidate])?))
         })
         .await
     }
@@ -103,14 +117,14 @@ impl Port for Journal {
         .await
     }
 
-    async fn keep(&self, subject: &Subject, tokens: &[Token]) -> Result<(), JournalError> {
+    async fn keep(&self, subject: &Subject, candidates: &[Token]) -> Result<(), JournalError> {
         let subject = subject.to_string();
-        let tokens = tokens.iter().map(Token::to_string).collect::<serde_json::Value>().to_string();
+        let candidates = candidates.iter().map(Token::to_string).collect::<serde_json::Value>().to_string();
         self.with(move |connection| {
             let mut delete = connection.prepare_cached(
-                "DELETE FROM sends WHERE subject = ?1 AND token NOT IN (SELECT value FROM json_each(?2))",
+                "DELETE FROM sends WHERE subject = ?1 AND candidate NOT IN (SELECT value FROM json_each(?2))",
             )?;
-            delete.execute([subject, tokens])?;
+            delete.execute([subject, candidates])?;
             Ok(())
         })
         .await
@@ -163,8 +177,8 @@ fn make_durable(connection: &Connection) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn token(text: &str) -> Result<Token, Trouble> {
-    Uuid::parse_str(text).map(Token::from_uuid).map_err(|_| Trouble::Damaged(format!("{text:?} is no token")))
+fn candidate(text: &str) -> Result<Token, Trouble> {
+    Uuid::parse_str(text).map(Token::from_uuid).map_err(|_| Trouble::Damaged(format!("{text:?} is no candidate")))
 }
 
 fn answer(text: &str) -> Result<Answer, Trouble> {

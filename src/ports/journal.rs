@@ -1,6 +1,7 @@
 //! The journal, as the engine is given it: times and attempts, never a password. Losing it loses none.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::domain::account::Subject;
 use crate::domain::rotation::{Answer, Record};
@@ -12,17 +13,20 @@ pub trait Journal: Send + Sync {
     /// This journal's own random id, made on first use. It goes into every version's mark as `by`.
     fn id(&self) -> &str;
 
+    /// When this journal first saw an account: `now`, unless it did before.
+    async fn first_seen(&self, subject: &Subject, now: Timestamp) -> Result<Timestamp, JournalError>;
+
     /// What is known of an account's candidates; empty when the journal was lost.
     async fn record(&self, subject: &Subject) -> Result<Record, JournalError>;
 
-    /// Notes, durably before it returns, that `token` is about to be sent.
-    async fn sending(&self, subject: &Subject, token: Token) -> Result<SendId, JournalError>;
+    /// Notes, durably before it returns, that a candidate is about to be sent.
+    async fn sending(&self, subject: &Subject, candidate: Token) -> Result<SendId, JournalError>;
 
     /// Notes the answer to a send.
     async fn answered(&self, send: SendId, answer: Answer) -> Result<(), JournalError>;
 
     /// Forgets every candidate of an account but these, after a promotion.
-    async fn keep(&self, subject: &Subject, tokens: &[Token]) -> Result<(), JournalError>;
+    async fn keep(&self, subject: &Subject, candidates: &[Token]) -> Result<(), JournalError>;
 }
 
 /// Names one send within a journal.

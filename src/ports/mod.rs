@@ -6,7 +6,7 @@
 pub mod clock;
 pub mod entropy;
 pub mod journal;
-pub mod observer;
 pub mod keys;
+pub mod observer;
 pub mod provider;
 pub mod vault;

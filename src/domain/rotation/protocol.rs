@@ -115,6 +115,8 @@ pub enum Action {
     Send {
         /// The pending version.
         token: Token,
+        /// Its candidate.
+        candidate: Token,
         /// The time to sign with (rule 2).
         signed_at: Timestamp,
     },
@@ -141,7 +143,7 @@ pub enum Action {
 pub enum Content {
     /// A new one.
     Fresh,
-    /// The one that this process holds for another version, which was lost from the vault (rule 13).
+    /// The one that this process holds for another candidate, which was lost from the vault (rule 13).
     Again(Token),
 }
 

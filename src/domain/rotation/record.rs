@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::answer::Answer;
 use crate::domain::token::Token;
 
-/// Every send of every candidate that the journal remembers, in order. A send without an answer is one whose answer was
+/// Every send of every candidate (`Pending::candidate`) that the journal remembers, in order. A send without an answer is one whose answer was
 /// never heard.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Record {
@@ -20,48 +20,61 @@ impl Record {
     }
 
     /// Notes a send that is about to leave.
-    pub fn sending(&mut self, token: Token) {
-        self.sends.entry(token).or_default().push(None);
+    pub fn sending(&mut self, candidate: Token) {
+        self.sends.entry(candidate).or_default().push(None);
     }
 
-    /// Notes the answer to the last send of `token`.
-    pub fn answered(&mut self, token: Token, answer: Answer) {
-        if let Some(last) = self.sends.get_mut(&token).and_then(|sends| sends.last_mut()) {
+    /// Notes the answer to the last send of `candidate`.
+    pub fn answered(&mut self, candidate: Token, answer: Answer) {
+        if let Some(last) = self.sends.get_mut(&candidate).and_then(|sends| sends.last_mut()) {
             *last = Some(answer);
         }
     }
 
-    /// How many times `token` was sent from here.
-    #[must_use]
-    pub fn count(&self, token: Token) -> usize {
-        self.of(token).len()
+    /// The password of `lost` is the password of `candidate` now: what is known of its sends goes with it.
+    pub fn again(&mut self, lost: Token, candidate: Token) {
+        if let Some(sends) = self.sends.remove(&lost) {
+            self.sends.entry(candidate).or_default().splice(..0, sends);
+        }
     }
 
-    /// Whether any send of `token` was accepted. No later refusal of the same password takes that back.
+    /// How many times `candidate` was sent from here.
     #[must_use]
-    pub fn accepted(&self, token: Token) -> bool {
-        self.of(token).contains(&Some(Answer::Accepted))
+    pub fn count(&self, candidate: Token) -> usize {
+        self.of(candidate).len()
+    }
+
+    /// Whether any send of `candidate` was accepted. No later refusal of the same password takes that back.
+    #[must_use]
+    pub fn accepted(&self, candidate: Token) -> bool {
+        self.of(candidate).contains(&Some(Answer::Accepted))
     }
 
     /// Whether the provider refused the password itself and never accepted it.
     #[must_use]
-    pub fn refused(&self, token: Token) -> bool {
-        self.of(token).contains(&Some(Answer::Refused)) && !self.accepted(token)
+    pub fn refused(&self, candidate: Token) -> bool {
+        self.of(candidate).contains(&Some(Answer::Refused)) && !self.accepted(candidate)
     }
 
-    /// Whether any send of `token` has an ambiguous answer, or none.
+    /// Whether any send of `candidate` has an ambiguous answer, or none.
     #[must_use]
-    pub fn doubtful(&self, token: Token) -> bool {
-        self.of(token).iter().any(|answer| !answer.is_some_and(Answer::is_definite))
+    pub fn doubtful(&self, candidate: Token) -> bool {
+        self.of(candidate).iter().any(|answer| !answer.is_some_and(Answer::is_definite))
     }
 
     /// Whether at least one send left, and each has a definite answer (rule 7).
     #[must_use]
-    pub fn settled(&self, token: Token) -> bool {
-        self.count(token) > 0 && !self.doubtful(token)
+    pub fn settled(&self, candidate: Token) -> bool {
+        self.count(candidate) > 0 && !self.doubtful(candidate)
     }
 
-    fn of(&self, token: Token) -> &[Option<Answer>] {
-        self.sends.get(&token).map_or(&[], Vec::as_slice)
+    /// Whether any candidate but this one has a send with an ambiguous answer, or none.
+    #[must_use]
+    pub fn doubtful_beside(&self, candidate: Token) -> bool {
+        self.sends.keys().any(|other| *other != candidate && self.doubtful(*other))
+    }
+
+    fn of(&self, candidate: Token) -> &[Option<Answer>] {
+        self.sends.get(&candidate).map_or(&[], Vec::as_slice)
     }
 }

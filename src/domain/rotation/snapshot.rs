@@ -70,6 +70,9 @@ pub enum Owner {
 pub struct Pending {
     /// The version.
     pub version: Version,
+    /// Names this very content. A token comes again when a secret was deleted and made anew, and then names another
+    /// password; a candidate does not. What is known of sends is kept under it.
+    pub candidate: Token,
     /// What it took the pending place from, which decides how long it must wait (rule 1).
     pub predecessor: Predecessor,
     /// How many times anyone was permitted to send it; [`None`] where the vault does not count.
@@ -83,8 +86,8 @@ pub enum Predecessor {
     Nothing,
     /// A version of ours that stopped being pending, by promotion or by being superseded.
     Ended {
-        /// That version, when the vault knows it.
-        token: Option<Token>,
+        /// That version's candidate, when the vault knows it.
+        candidate: Option<Token>,
         /// Gateway time at which it stopped being pending, when the vault knows it.
         at: Option<Timestamp>,
         /// How many times anyone was permitted to send it, where the vault counts.

@@ -23,7 +23,7 @@
 use jiff::SignedDuration;
 
 use super::answer::{Answer, Block};
-use super::protocol::{Action, Content, Event, Freeze, Goal, Moment, Outcome, Plan, VaultTrouble, Waiting};
+use super::protocol::{Action, Content, Event, Freeze, Goal, Heard, Moment, Outcome, Plan, VaultTrouble, Waiting};
 use super::record::Record;
 use super::snapshot::{Owner, Pending, Predecessor, Snapshot, Version};
 use crate::domain::Timestamp;
@@ -51,15 +51,15 @@ pub struct Rotation {
     seen: Option<Snapshot>,
     /// The generation that this rotation found: it is over when current is another.
     base: Option<Token>,
-    /// The version for which this process holds a permit that it has not used.
+    /// The candidate for which this process holds a permit that it has not used.
     permit: Option<Token>,
-    /// The candidate that this process worked with last, and whose password it therefore holds.
-    candidate: Option<Token>,
+    /// The version that this process worked with last, and its candidate, whose password it therefore holds.
+    worked: Option<(Token, Token)>,
     /// A candidate that vanished from the vault after it was sent (rule 13).
     carry: Option<Token>,
     /// Attempts below this one are used, in this generation.
     unused_from: Option<(Token, u32)>,
-    /// Where an unknown fence counts from, for this pending version.
+    /// Where an unknown fence counts from, for this candidate.
     fence_from: Option<(Token, Timestamp)>,
     /// Failures in a row.
     failures: u32,
@@ -73,8 +73,8 @@ pub struct Rotation {
 enum Doing {
     Nothing,
     Staging { token: Token, generation: Token, attempt: u32, content: Content },
-    Permitting(Token),
-    Sending(Token),
+    Permitting,
+    Sending { token: Token, candidate: Token },
     Other,
 }
 
@@ -90,7 +90,7 @@ impl Rotation {
             seen: None,
             base: None,
             permit: None,
-            candidate: None,
+            worked: None,
             carry: None,
             unused_from: None,
             fence_from: None,
@@ -103,6 +103,12 @@ impl Rotation {
     #[must_use]
     pub const fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// The candidate that was worked with last.
+    #[must_use]
+    pub fn candidate(&self) -> Option<Token> {
+        self.worked.map(|(_, candidate)| candidate)
     }
 
     /// The last read, for people.
@@ -134,8 +140,8 @@ pub fn step(mut rotation: Rotation, at: Moment, event: Event) -> (Rotation, Acti
         Action::Stage { token, generation, attempt, content, .. } => {
             Doing::Staging { token, generation, attempt, content }
         }
-        Action::Permit { token, .. } => Doing::Permitting(token),
-        Action::Send { token, .. } => Doing::Sending(token),
+        Action::Permit { .. } => Doing::Permitting,
+        Action::Send { token, candidate, .. } => Doing::Sending { token, candidate },
         _ => Doing::Other,
     };
     (rotation, action)
@@ -143,21 +149,17 @@ pub fn step(mut rotation: Rotation, at: Moment, event: Event) -> (Rotation, Acti
 
 impl Rotation {
     fn written(&mut self, at: Moment, done: Doing, snapshot: Snapshot) -> Action {
-        self.failures = 0;
-        match done {
-            Doing::Staging { token, content, .. } => {
-                self.permit = Some(token);
-                self.candidate = Some(token);
-                if let Content::Again(lost) = content {
-                    self.carry = None;
-                    if self.record.accepted(lost) {
-                        self.record.sending(token);
-                        self.record.answered(token, Answer::Accepted);
-                    }
-                }
-            }
-            Doing::Permitting(token) => self.permit = Some(token),
-            _ => {}
+        // A permit is asked for before every send: were it a success, no doubt would ever back off (rule 5).
+        if done != Doing::Permitting {
+            self.failures = 0;
+        }
+        if let (Doing::Staging { .. } | Doing::Permitting, Some(pending)) = (done, &snapshot.pending) {
+            self.permit = Some(pending.candidate);
+            self.worked = Some((pending.version.token, pending.candidate));
+        }
+        if let (Doing::Staging { content: Content::Again(lost), .. }, Some(pending)) = (done, &snapshot.pending) {
+            self.carry = None;
+            self.record.again(lost, pending.candidate);
         }
         self.decide(at, snapshot)
     }
@@ -176,12 +178,12 @@ impl Rotation {
     }
 
     fn answered(&mut self, at: Moment, done: Doing, answer: Answer) -> Action {
-        let (Doing::Sending(token), Some(snapshot)) = (done, self.seen.clone()) else {
+        let (Doing::Sending { token, candidate }, Some(snapshot)) = (done, self.seen.clone()) else {
             return Action::Read;
         };
         self.permit = None;
-        self.record.sending(token);
-        self.record.answered(token, answer);
+        self.record.sending(candidate);
+        self.record.answered(candidate, answer);
         let asked_afresh = std::mem::take(&mut self.signed_afresh);
         match answer {
             Answer::Accepted => {
@@ -200,17 +202,22 @@ impl Rotation {
 
     /// What to do follows from one read, and from nothing older.
     fn decide(&mut self, at: Moment, snapshot: Snapshot) -> Action {
-        let snapshot = &*self.seen.insert(snapshot);
-        let Some(current) = snapshot.current.clone() else {
+        let (current, pending) = (snapshot.current.clone(), snapshot.pending.clone());
+        self.seen = Some(snapshot);
+        let Some(current) = current else {
             return self.without_version();
         };
+        if current.owner == Owner::Placeholder && self.base.is_some_and(|base| base != current.token) {
+            self.deleted();
+            self.base = Some(current.token);
+        }
         let base = *self.base.get_or_insert(current.token);
         match current.owner {
             Owner::OtherAccount => return Action::Finish(Outcome::Frozen(Freeze::OtherAccount)),
             Owner::Stranger => return Action::Finish(Outcome::Frozen(Freeze::ForeignCurrent)),
             Owner::Placeholder | Owner::Ours { .. } | Owner::NeverOurs => {}
         }
-        let Some(pending) = snapshot.pending.clone() else {
+        let Some(pending) = pending else {
             return self.idle(at, &current, base);
         };
         match pending.version.owner {
@@ -222,11 +229,17 @@ impl Rotation {
         }
     }
 
-    /// A secret that does not exist, or has no version. When it had one before, it was deleted under this rotation: the
-    /// candidate's password is still in this process, and goes back into the vault (rule 13).
+    /// The secret was deleted under this rotation: the candidate's password is still in this process, and goes back into
+    /// the vault (rule 13), unless another replica has set a newer one by then.
+    fn deleted(&mut self) {
+        let sent = |candidate: &Token| self.record.count(*candidate) > 0;
+        self.carry = self.candidate().filter(sent).or(self.carry);
+    }
+
+    /// A secret that does not exist, or has no version; when it had one before, it was deleted.
     fn without_version(&mut self) -> Action {
-        if self.base.take().is_some() {
-            self.carry = self.candidate.filter(|token| self.record.count(*token) > 0);
+        if self.base.is_some() {
+            self.deleted();
         }
         if self.carry.is_none() && self.plan.goal == Goal::Finish {
             return Action::Finish(Outcome::Idle);
@@ -236,7 +249,7 @@ impl Rotation {
 
     fn idle(&mut self, at: Moment, current: &Version, base: Token) -> Action {
         if current.token != base {
-            let ours = self.candidate == Some(current.token) || self.record.accepted(current.token);
+            let ours = self.worked.is_some_and(|(token, _)| token == current.token);
             return Action::Finish(if ours {
                 Outcome::Rotated(current.token)
             } else {
@@ -266,64 +279,67 @@ impl Rotation {
         if !belongs {
             return self.supersede(at, current.token, Spaced::No);
         }
-        if self.record.accepted(token) {
+        let candidate = pending.candidate;
+        self.worked = Some((token, candidate));
+        if self.record.accepted(candidate) {
             return self.over(|over| Action::Promote { over, token });
         }
-        if self.record.refused(token) {
-            let spaced = if self.record.doubtful(token) { Spaced::No } else { Spaced::Yes };
+        if self.record.refused(candidate) {
+            let spaced = if self.record.doubtful(candidate) { Spaced::No } else { Spaced::Yes };
             return self.supersede(at, current.token, spaced);
         }
         self.apply(at, pending)
     }
 
-    /// Rules 1, 2, 7 and 8, in the order in which each makes the next one's question meaningful.
+    /// Rules 1, 2, 7 and 8, in the order in which each makes the next one's question meaningful: no fence is measured by
+    /// a clock that was not set lately, nor with a read from a time that has not come.
     fn apply(&mut self, at: Moment, pending: &Pending) -> Action {
-        let token = pending.version.token;
-        self.candidate = Some(token);
-        let (Some(heard), Some(snapshot)) = (at.heard, self.seen.clone()) else {
+        let (token, candidate) = (pending.version.token, pending.candidate);
+        let (Some(heard), Some(snapshot)) = (at.heard_lately(), self.seen.clone()) else {
             return Action::Probe;
         };
+        if snapshot.as_of > later(at.now, self.plan.gateway.max_clock_skew) {
+            return Action::Read;
+        }
         if let Some(until) = self.fence_end(at, &snapshot, pending)
-            && snapshot.as_of < until
+            && snapshot.as_of.min(at.now) < until
         {
             return if at.now < until { Action::Wait { until, why: Waiting::Fence } } else { Action::Read };
-        }
-        if heard.age > HEARD_WITHIN {
-            return Action::Probe;
         }
         if heard.skew.abs() > self.plan.gateway.max_clock_skew {
             return self.wait(at, Waiting::ClockSkew);
         }
-        if pending.permits.is_some() && self.permit != Some(token) {
+        if pending.permits.is_some() && self.permit != Some(candidate) {
             return Action::Permit { over: snapshot.revision, token };
         }
         if at.now.duration_since(snapshot.as_of) > self.plan.gateway.freshness() {
             return Action::Read;
         }
-        Action::Send { token, signed_at: snapshot.as_of }
+        Action::Send { token, candidate, signed_at: snapshot.as_of }
     }
 
     /// When the fence of a pending version ends; none when it has nothing to wait for (rules 1 and 7).
     fn fence_end(&mut self, at: Moment, snapshot: &Snapshot, pending: &Pending) -> Option<Timestamp> {
-        let Predecessor::Ended { token, at: ended, permits } = pending.predecessor else {
-            return None;
+        let (before, ended, permits) = match pending.predecessor {
+            Predecessor::Ended { candidate, at, permits } => (candidate, at, permits),
+            // The secret may have been deleted and made anew while a request was under way.
+            Predecessor::Nothing if self.record.doubtful_beside(pending.candidate) => (None, None, None),
+            Predecessor::Nothing => return None,
         };
-        let nothing_under_way = |token: &Token| {
-            let sent = u32::try_from(self.record.count(*token)).ok();
-            self.record.settled(*token) && permits.is_some() && permits == sent
+        let nothing_under_way = |before: Token| {
+            let sent = u32::try_from(self.record.count(before)).ok();
+            self.record.settled(before) && permits.is_some() && permits == sent
         };
-        if snapshot.counts_permits && token.as_ref().is_some_and(nothing_under_way) {
+        if snapshot.counts_permits && before.is_some_and(nothing_under_way) {
             return None;
         }
-        let pending = pending.version.token;
-        let origin = match (ended, self.fence_from) {
-            (Some(ended), _) if ended <= at.now => ended,
-            (_, Some((token, from))) if token == pending => from,
-            _ => {
-                self.fence_from = Some((pending, at.now));
-                at.now
-            }
-        };
+        let told = ended.filter(|ended| *ended <= at.now);
+        let noted = self.fence_from.and_then(|(of, from)| (of == pending.candidate).then_some(from));
+        // It had ended by either time: the earlier one is enough.
+        let origin = told.into_iter().chain(noted).min().unwrap_or(at.now);
+        if told.is_none() {
+            self.fence_from = Some((pending.candidate, origin));
+        }
         Some(later(origin, self.plan.gateway.fence(self.plan.settle)))
     }
 
@@ -332,6 +348,9 @@ impl Rotation {
         let superseded = self.seen.as_ref().map_or(&[][..], |snapshot| &snapshot.superseded);
         if superseded.len() >= MOST_SUPERSEDED {
             return Action::Finish(Outcome::Held);
+        }
+        if at.heard_lately().is_none() {
+            return Action::Probe;
         }
         let last = superseded.iter().filter_map(|candidate| candidate.at).max();
         if let (Spaced::Yes, false, Some(last)) = (spaced, self.insists, last) {
@@ -347,9 +366,11 @@ impl Rotation {
         self.stage(at, generation, Content::Fresh)
     }
 
-    /// Stages the next unused attempt. The vault stamps the write with gateway time, so the gateway must have been heard.
+    /// Stages the next unused attempt. The vault stamps the write with gateway time, from which a fence may count, so the
+    /// gateway must have been heard lately; only putting a lost password back does not wait for that.
     fn stage(&mut self, at: Moment, generation: Token, content: Content) -> Action {
-        if at.heard.is_none() {
+        let heard = if content == Content::Fresh { at.heard_lately() } else { at.heard };
+        if heard.is_none() {
             return Action::Probe;
         }
         let Some(snapshot) = &self.seen else {
@@ -375,6 +396,13 @@ impl Rotation {
         self.failures = self.failures.saturating_add(1);
         let pause = Backoff::RETRY.after(self.failures, &self.plan.subject.id.0);
         Action::Wait { until: later(at.now, pause), why }
+    }
+}
+
+impl Moment {
+    /// The last hearing of the gateway's clock, when it is recent enough to compare times by (rule 8).
+    fn heard_lately(self) -> Option<Heard> {
+        self.heard.filter(|heard| heard.age <= HEARD_WITHIN)
     }
 }
 

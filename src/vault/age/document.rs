@@ -65,12 +65,19 @@ pub(super) enum Before {
     Nothing,
     Ended {
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        token: Option<Token>,
+        candidate: Option<Token>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<Timestamp>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         permits: Option<u32>,
     },
+}
+
+impl Entry {
+    /// Names this content, as `Pending::candidate` has it.
+    pub(super) fn candidate(&self) -> Token {
+        self.token.candidate(self.created_at)
+    }
 }
 
 impl Document {
@@ -198,7 +205,7 @@ mod tests {
         };
         let text = serde_json::json!({
             "format": 1, "secret": "a/b", "current": entry(), "previous": entry(),
-            "pending": with("predecessor", serde_json::json!({"ended": {"token": TOKEN, "permits": 1}})),
+            "pending": with("predecessor", serde_json::json!({"ended": {"candidate": TOKEN, "permits": 1}})),
             "superseded": [with("superseded_at", "2026-01-02T03:04:05Z".into())],
             "promoted_at": "2026-01-02T03:04:05Z",
         });

@@ -1,5 +1,5 @@
 //! What each operation does to a document, and what a snapshot of it shows (`protocol.md`, rules 1, 3, 4 and 6). Pure: the
-//! caller holds the lock and says what time it is.
+//! caller holds the lock and says what time it is, or that it does not know.
 //!
 //! ```text
 //! (absent) --place--> current: placeholder
@@ -23,14 +23,18 @@ use crate::domain::value::SecretValue;
 use crate::ports::vault::{ListedVersion, Listing, Stage, Status, VaultError};
 
 /// Gives a secret without any version its placeholder.
-pub(super) fn place(document: Option<Document>, secret: &SecretName, now: Timestamp) -> Result<Document, VaultError> {
+pub(super) fn place(
+    document: Option<Document>,
+    secret: &SecretName,
+    now: Option<Timestamp>,
+) -> Result<Document, VaultError> {
     let mut document = document.unwrap_or_else(|| Document::new(secret));
     if document.entries().next().is_some() {
         return Err(VaultError::Moved);
     }
     document.current = Some(Entry {
         token: Token::placeholder(),
-        created_at: Some(now),
+        created_at: now,
         permits: None,
         predecessor: None,
         superseded_at: None,
@@ -44,18 +48,18 @@ pub(super) fn stage(
     document: Option<Document>,
     token: Token,
     value: SecretValue,
-    now: Timestamp,
+    now: Option<Timestamp>,
 ) -> Result<Document, VaultError> {
     let mut document = document.ok_or(VaultError::Moved)?;
     if document.entries().any(|entry| entry.token == token) {
         return Err(VaultError::TokenUsed);
     }
     if let Some(replaced) = document.pending.take() {
-        document.superseded.push(Entry { predecessor: None, superseded_at: Some(now), ..replaced });
+        document.superseded.push(Entry { predecessor: None, superseded_at: now, ..replaced });
     }
     let predecessor = Some(before(&document));
     document.pending =
-        Some(Entry { token, created_at: Some(now), permits: Some(1), predecessor, superseded_at: None, value });
+        Some(Entry { token, created_at: now, permits: Some(1), predecessor, superseded_at: None, value });
     Ok(document)
 }
 
@@ -68,7 +72,11 @@ pub(super) fn permit(document: Option<Document>, token: Token) -> Result<Documen
 }
 
 /// Makes what is pending current.
-pub(super) fn promote(document: Option<Document>, token: Token, now: Timestamp) -> Result<Document, VaultError> {
+pub(super) fn promote(
+    document: Option<Document>,
+    token: Token,
+    now: Option<Timestamp>,
+) -> Result<Document, VaultError> {
     let mut document = document.ok_or(VaultError::Moved)?;
     let pending = document.pending.take_if(|pending| pending.token == token).ok_or(VaultError::Moved)?;
     let replaced = document.current.replace(Entry { predecessor: None, ..pending });
@@ -76,7 +84,7 @@ pub(super) fn promote(document: Option<Document>, token: Token, now: Timestamp) 
         document.previous = Some(replaced);
     }
     document.superseded.clear();
-    document.promoted_at = Some(now);
+    document.promoted_at = now;
     Ok(document)
 }
 
@@ -96,6 +104,7 @@ pub(super) fn snapshot(
     shown.current = document.current.as_ref().map(version);
     shown.pending = document.pending.as_ref().map(|entry| Pending {
         version: version(entry),
+        candidate: entry.candidate(),
         predecessor: predecessor(entry.predecessor.as_ref()),
         permits: entry.permits,
     });
@@ -143,11 +152,11 @@ pub(super) fn status(document: Option<&Document>) -> Status {
 /// What the next pending version takes the place from, nothing being pending any more.
 fn before(document: &Document) -> Before {
     if let Some(last) = document.superseded.last() {
-        return Before::Ended { token: Some(last.token), at: last.superseded_at, permits: last.permits };
+        return Before::Ended { candidate: Some(last.candidate()), at: last.superseded_at, permits: last.permits };
     }
     match &document.current {
         Some(current) if !awaits_first(current, document) => {
-            Before::Ended { token: Some(current.token), at: document.promoted_at, permits: current.permits }
+            Before::Ended { candidate: Some(current.candidate()), at: document.promoted_at, permits: current.permits }
         }
         _ => Before::Nothing,
     }
@@ -161,8 +170,10 @@ fn awaits_first(current: &Entry, document: &Document) -> bool {
 fn predecessor(recorded: Option<&Before>) -> Predecessor {
     match recorded {
         Some(Before::Nothing) => Predecessor::Nothing,
-        Some(Before::Ended { token, at, permits }) => Predecessor::Ended { token: *token, at: *at, permits: *permits },
-        None => Predecessor::Ended { token: None, at: None, permits: None },
+        Some(Before::Ended { candidate, at, permits }) => {
+            Predecessor::Ended { candidate: *candidate, at: *at, permits: *permits }
+        }
+        None => Predecessor::Ended { candidate: None, at: None, permits: None },
     }
 }
 
@@ -225,7 +236,7 @@ mod tests {
     }
 
     fn placed() -> Document {
-        place(None, &"a/b".parse().unwrap(), at(1)).unwrap()
+        place(None, &"a/b".parse().unwrap(), Some(at(1))).unwrap()
     }
 
     fn with_current(value: SecretValue) -> Document {
@@ -282,7 +293,11 @@ mod tests {
             document.current.as_mut().unwrap().permits = Some(3);
             document
         };
-        let ended = |at: Option<Timestamp>, permits| Predecessor::Ended { token: Some(token(99)), at, permits };
+        let ended = |ended: Option<Timestamp>, permits| Predecessor::Ended {
+            candidate: Some(token(99).candidate(Some(at(1)))),
+            at: ended,
+            permits,
+        };
         let table = [
             (placed(), Predecessor::Nothing),
             (never_ours(), Predecessor::Nothing),
@@ -293,7 +308,7 @@ mod tests {
             (other(), ended(None, None)),
         ];
         for (index, (document, expected)) in table.into_iter().enumerate() {
-            let staged = stage(Some(document), token(0), ours(0), at(50)).unwrap();
+            let staged = stage(Some(document), token(0), ours(0), Some(at(50))).unwrap();
             assert_eq!(seen(&staged).pending.unwrap().predecessor, expected, "row {index}");
         }
     }
@@ -301,23 +316,27 @@ mod tests {
     #[test]
     fn a_current_that_was_never_ours_stays_that_while_candidates_wait() {
         let document = with_current(value(json!({"password": "by hand"})));
-        let document = stage(Some(document), token(0), ours(0), at(2)).unwrap();
-        let document = stage(Some(document), token(1), ours(1), at(3)).unwrap();
+        let document = stage(Some(document), token(0), ours(0), Some(at(2))).unwrap();
+        let document = stage(Some(document), token(1), ours(1), Some(at(3))).unwrap();
         assert_eq!(seen(&document).current.unwrap().owner, Owner::NeverOurs);
     }
 
     #[test]
     fn a_superseded_candidate_is_kept_and_is_what_the_next_one_waits_for() {
-        let document = stage(Some(placed()), token(0), ours(0), at(2)).unwrap();
+        let document = stage(Some(placed()), token(0), ours(0), Some(at(2))).unwrap();
         let document = permit(permit(Some(document), token(0)).ok(), token(0)).unwrap();
-        let document = stage(Some(document), token(1), ours(1), at(30)).unwrap();
-        let document = stage(Some(document), token(2), ours(2), at(60)).unwrap();
+        let document = stage(Some(document), token(1), ours(1), Some(at(30))).unwrap();
+        let document = stage(Some(document), token(2), ours(2), Some(at(60))).unwrap();
         let shown = seen(&document);
         let pending = shown.pending.unwrap();
         assert_eq!((pending.version.token, pending.permits), (token(2), Some(1)));
         assert_eq!(
             pending.predecessor,
-            Predecessor::Ended { token: Some(token(1)), at: Some(at(60)), permits: Some(1) }
+            Predecessor::Ended {
+                candidate: Some(token(1).candidate(Some(at(30)))),
+                at: Some(at(60)),
+                permits: Some(1)
+            }
         );
         let superseded: Vec<_> = shown.superseded.iter().map(|kept| (kept.version.token, kept.at)).collect();
         assert_eq!(superseded, [(token(0), Some(at(30))), (token(1), Some(at(60)))]);
@@ -327,22 +346,22 @@ mod tests {
 
     #[test]
     fn a_candidate_that_vanished_by_hand_is_still_waited_for() {
-        let document = stage(Some(placed()), token(0), ours(0), at(2)).unwrap();
-        let mut document = stage(Some(document), token(1), ours(1), at(30)).unwrap();
+        let document = stage(Some(placed()), token(0), ours(0), Some(at(2))).unwrap();
+        let mut document = stage(Some(document), token(1), ours(1), Some(at(30))).unwrap();
         document.pending = None;
-        let document = stage(Some(document), token(2), ours(2), at(60)).unwrap();
+        let document = stage(Some(document), token(2), ours(2), Some(at(60))).unwrap();
         assert_eq!(
             seen(&document).pending.unwrap().predecessor,
-            Predecessor::Ended { token: Some(token(0)), at: Some(at(30)), permits: Some(1) }
+            Predecessor::Ended { candidate: Some(token(0).candidate(Some(at(2)))), at: Some(at(30)), permits: Some(1) }
         );
     }
 
     #[test]
     fn a_promotion_moves_the_labels_and_lets_superseded_ones_go() {
-        let document = stage(Some(placed()), token(0), ours(0), at(2)).unwrap();
-        let document = stage(Some(document), token(1), ours(1), at(3)).unwrap();
+        let document = stage(Some(placed()), token(0), ours(0), Some(at(2))).unwrap();
+        let document = stage(Some(document), token(1), ours(1), Some(at(3))).unwrap();
         let document = permit(Some(document), token(1)).unwrap();
-        let document = promote(Some(document), token(1), at(4)).unwrap();
+        let document = promote(Some(document), token(1), Some(at(4))).unwrap();
         assert_eq!(document.previous, None, "a placeholder is nobody's previous password");
         let current = document.current.clone().unwrap();
         assert_eq!((current.token, current.created_at, current.permits), (token(1), Some(at(3)), Some(2)));
@@ -350,44 +369,44 @@ mod tests {
         assert_eq!(document.promoted_at, Some(at(4)));
 
         let next = Token::of_attempt(&subject(), token(1), 0);
-        let document = stage(Some(document), next, ours(2), at(10)).unwrap();
+        let document = stage(Some(document), next, ours(2), Some(at(10))).unwrap();
         assert_eq!(
             seen(&document).pending.unwrap().predecessor,
-            Predecessor::Ended { token: Some(token(1)), at: Some(at(4)), permits: Some(2) }
+            Predecessor::Ended { candidate: Some(token(1).candidate(Some(at(3)))), at: Some(at(4)), permits: Some(2) }
         );
-        let document = promote(Some(document), next, at(11)).unwrap();
+        let document = promote(Some(document), next, Some(at(11))).unwrap();
         assert_eq!(document.previous.map(|entry| entry.token), Some(token(1)));
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let staged = || stage(Some(placed()), token(0), ours(0), at(2)).ok();
-        let full = || stage(promote(staged(), token(0), at(3)).ok(), token(1), ours(1), at(4)).unwrap();
+        let staged = || stage(Some(placed()), token(0), ours(0), Some(at(2))).ok();
+        let full = || stage(promote(staged(), token(0), Some(at(3))).ok(), token(1), ours(1), Some(at(4))).unwrap();
         let secret: SecretName = "a/b".parse().unwrap();
-        assert_eq!(place(Some(placed()), &secret, at(9)), Err(VaultError::Moved));
-        assert_eq!(place(staged(), &secret, at(9)), Err(VaultError::Moved));
-        assert_eq!(stage(None, token(0), ours(0), at(9)), Err(VaultError::Moved));
+        assert_eq!(place(Some(placed()), &secret, Some(at(9))), Err(VaultError::Moved));
+        assert_eq!(place(staged(), &secret, Some(at(9))), Err(VaultError::Moved));
+        assert_eq!(stage(None, token(0), ours(0), Some(at(9))), Err(VaultError::Moved));
         let mut full = full();
         full.previous = Some(Entry { token: token(7), ..full.current.clone().unwrap() });
         full.superseded.push(Entry { token: token(8), ..full.current.clone().unwrap() });
         for used in [token(0), token(1), token(7), token(8)] {
-            assert_eq!(stage(Some(full.clone()), used, ours(5), at(9)), Err(VaultError::TokenUsed));
+            assert_eq!(stage(Some(full.clone()), used, ours(5), Some(at(9))), Err(VaultError::TokenUsed));
         }
-        assert_eq!(stage(Some(placed()), Token::placeholder(), ours(5), at(9)), Err(VaultError::TokenUsed));
+        assert_eq!(stage(Some(placed()), Token::placeholder(), ours(5), Some(at(9))), Err(VaultError::TokenUsed));
         for wrong in [None, Some(placed()), Some(full)] {
             assert_eq!(permit(wrong.clone(), token(0)), Err(VaultError::Moved));
-            assert_eq!(promote(wrong, token(0), at(9)), Err(VaultError::Moved));
+            assert_eq!(promote(wrong, token(0), Some(at(9))), Err(VaultError::Moved));
         }
     }
 
     #[test]
     fn unknown_permits_stay_unknown() {
-        let mut document = stage(Some(placed()), token(0), ours(0), at(2)).unwrap();
+        let mut document = stage(Some(placed()), token(0), ours(0), Some(at(2))).unwrap();
         document.pending.as_mut().unwrap().permits = None;
         document.pending.as_mut().unwrap().predecessor = None;
         let shown = seen(&permit(Some(document), token(0)).unwrap()).pending.unwrap();
         assert_eq!(shown.permits, None);
-        assert_eq!(shown.predecessor, Predecessor::Ended { token: None, at: None, permits: None });
+        assert_eq!(shown.predecessor, Predecessor::Ended { candidate: None, at: None, permits: None });
     }
 
     #[test]
@@ -404,13 +423,13 @@ mod tests {
         for (document, expected) in table {
             assert_eq!(status(document.as_ref()), Status { last_changed: expected, unfinished: false });
         }
-        assert!(status(stage(Some(placed()), token(0), ours(0), at(2)).ok().as_ref()).unfinished);
+        assert!(status(stage(Some(placed()), token(0), ours(0), Some(at(2))).ok().as_ref()).unfinished);
     }
 
     #[test]
     fn a_listing_goes_from_current_to_superseded() {
-        let document = stage(Some(with_current(ours(9))), token(0), ours(0), at(2)).ok();
-        let mut document = stage(document, token(1), ours(1), at(3)).unwrap();
+        let document = stage(Some(with_current(ours(9))), token(0), ours(0), Some(at(2))).ok();
+        let mut document = stage(document, token(1), ours(1), Some(at(3))).unwrap();
         document.previous = Some(Entry { token: token(5), ..document.current.clone().unwrap() });
         let listed: Vec<_> = listing(&document).versions.iter().map(|version| (version.stage, version.token)).collect();
         let expected = [

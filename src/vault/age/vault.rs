@@ -80,10 +80,10 @@ impl AgeVault {
         change: C,
     ) -> Result<Snapshot, VaultError>
     where
-        C: FnOnce(Option<Document>, Timestamp) -> Result<Document, VaultError> + Send + 'static,
+        C: FnOnce(Option<Document>, Option<Timestamp>) -> Result<Document, VaultError> + Send + 'static,
     {
         let (as_of, held) = self.lock(clock).await?;
-        let stamp = clock.now();
+        let stamp = clock.stamp();
         let (secret, subject) = owned(place);
         self.blocking(move |store| {
             let _held = held;

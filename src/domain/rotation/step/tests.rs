@@ -63,7 +63,12 @@ fn pending(number: u32) -> Snapshot {
     let version = ours(base(), number);
     Snapshot {
         revision: revision(2),
-        pending: Some(Pending { version, predecessor: Predecessor::Nothing, permits: Some(1) }),
+        pending: Some(Pending {
+            candidate: version.token,
+            version,
+            predecessor: Predecessor::Nothing,
+            permits: Some(1),
+        }),
         superseded: (0..number).map(|old| Superseded { version: ours(base(), old), at: Some(at(0)) }).collect(),
         ..idle()
     }
@@ -71,7 +76,7 @@ fn pending(number: u32) -> Snapshot {
 
 /// The same with a predecessor that stopped being pending at second 0.
 fn fenced(ended: Option<i64>, permits: Option<u32>) -> Snapshot {
-    let predecessor = Predecessor::Ended { token: Some(base()), at: ended.map(at), permits };
+    let predecessor = Predecessor::Ended { candidate: Some(base()), at: ended.map(at), permits };
     let mut snapshot = pending(0);
     snapshot.pending.as_mut().unwrap().predecessor = predecessor;
     snapshot
@@ -142,7 +147,7 @@ impl Story {
 
 #[expect(non_snake_case, reason = "reads as the action that it makes")]
 fn SEND(number: u32, signed_at: i64) -> Action {
-    Action::Send { token: attempt(base(), number), signed_at: at(signed_at) }
+    Action::Send { token: attempt(base(), number), candidate: attempt(base(), number), signed_at: at(signed_at) }
 }
 
 #[expect(non_snake_case, reason = "reads as the action that it makes")]
@@ -283,6 +288,20 @@ fn the_vaults_own_delay_lengthens_the_fence() {
     assert_eq!(waits(story.reads(&fenced(Some(0), None))), Some((FENCE + 30, Waiting::Fence)));
 }
 
+#[rstest]
+#[case::unknown(None)]
+#[case::far_in_the_future(Some(1_000_000))]
+#[case::soon_no_longer_in_the_future(Some(100 + FENCE / 2))]
+fn an_origin_that_is_unknown_or_in_the_future_counts_from_the_first_look_and_never_again(#[case] ended: Option<i64>) {
+    let mut story = Story::new();
+    story.now = 100;
+    assert_eq!(waits(story.reads(&fenced(ended, None))), Some((100 + FENCE, Waiting::Fence)));
+    story.now = 200;
+    assert_eq!(waits(story.reads(&fenced(ended, None))), Some((100 + FENCE, Waiting::Fence)));
+    story.now = 100 + FENCE;
+    assert!(matches!(story.reads(&fenced(ended, None)), Action::Permit { .. }));
+}
+
 #[test]
 fn an_unknown_origin_counts_afresh_for_another_pending_version() {
     let mut story = Story::new();
@@ -290,6 +309,7 @@ fn an_unknown_origin_counts_afresh_for_another_pending_version() {
     story.now = 300;
     let mut other = fenced(None, None);
     other.pending.as_mut().unwrap().version = ours(base(), 1);
+    other.pending.as_mut().unwrap().candidate = attempt(base(), 1);
     assert_eq!(waits(story.reads(&other)), Some((300 + FENCE, Waiting::Fence)));
 }
 
@@ -313,6 +333,17 @@ fn a_read_older_than_a_quarter_of_the_lifetime_is_made_again_and_the_permit_is_k
 }
 
 #[test]
+fn a_read_from_a_time_that_has_not_come_is_made_again() {
+    let mut story = Story::new();
+    assert!(matches!(story.reads(&pending(0)), Action::Permit { .. }));
+    assert_eq!(
+        story.told(Event::Written(Snapshot { as_of: at(240), ..pending(0) })),
+        Action::Read,
+        "it was made by a clock that has been put right since; its signature would outlive the fence"
+    );
+}
+
+#[test]
 fn after_waiting_for_permission_to_send_it_reads_again() {
     let mut story = Story::about_to_send();
     assert_eq!(story.told(Event::Delayed), Action::Read);
@@ -328,6 +359,15 @@ fn a_gateway_last_heard_more_than_a_minute_ago_is_heard_again() {
     assert_eq!(story.told(Event::Probed), Action::Read);
     story.heard = Some(Heard { age: SignedDuration::from_secs(60), skew: SignedDuration::ZERO });
     assert!(matches!(story.reads(&pending(0)), Action::Permit { .. }));
+}
+
+#[test]
+fn a_superseding_is_never_stamped_by_a_clock_that_was_last_set_more_than_a_minute_ago() {
+    let mut story = Story::knowing(&[(attempt(base(), 0), Some(Answer::Refused))]);
+    story.heard = Some(Heard { age: SignedDuration::from_secs(61), skew: SignedDuration::ZERO });
+    assert_eq!(story.reads(&pending(0)), Action::Probe, "the stamp is where the successor's fence counts from");
+    story.heard = Some(Heard { age: SignedDuration::from_secs(60), skew: SignedDuration::ZERO });
+    assert_eq!(story.reads(&pending(0)), STAGE(1, 2));
 }
 
 #[rstest]
@@ -351,6 +391,25 @@ fn a_gateway_that_cannot_be_heard_is_waited_for(#[case] block: Option<Block>, #[
     story.heard = None;
     assert_eq!(story.reads(&pending(0)), Action::Probe);
     assert_eq!(waits(story.told(Event::ProbeFailed(block))).map(|(_, why)| why), Some(expected));
+}
+
+#[test]
+fn a_clock_that_was_not_heard_lately_decides_about_no_fence() {
+    let mut story = Story::new();
+    story.heard = Some(Heard { age: SignedDuration::from_hours(9), skew: SignedDuration::ZERO });
+    assert_eq!(story.reads(&fenced(None, None)), Action::Probe, "an unknown origin would count from a wrong now");
+    assert_eq!(story.told(Event::Probed), Action::Read);
+    story.heard = Some(Heard { age: SignedDuration::ZERO, skew: SignedDuration::ZERO });
+    story.now = 300;
+    assert_eq!(waits(story.reads(&fenced(None, None))), Some((300 + FENCE, Waiting::Fence)));
+}
+
+#[test]
+fn a_read_that_is_ahead_within_bounds_does_not_end_the_fence_early() {
+    let mut story = Story::new();
+    story.now = FENCE - 20;
+    let action = story.told(read_at(FENCE, fenced(Some(0), None)));
+    assert_eq!(waits(action), Some((FENCE, Waiting::Fence)));
 }
 
 // Rule 3: generations.
@@ -391,6 +450,24 @@ fn a_used_token_that_turns_out_to_be_pending_is_worked_with() {
 
 // Rule 5: doubt.
 
+#[rstest]
+#[case(DOUBT, Waiting::Doubt(Doubt::TimedOut))]
+#[case(Answer::Blocked(Block::Throttled), Waiting::Blocked(Block::Throttled))]
+fn the_same_password_is_sent_again_with_ever_longer_pauses(#[case] answer: Answer, #[case] expected: Waiting) {
+    let mut story = Story::about_to_send();
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let Action::Wait { until, why } = story.told(Event::Answered(answer)) else { panic!("it waits") };
+        assert_eq!(why, expected);
+        pauses.push(until.duration_since(at(story.now)));
+        assert_eq!(story.told(Event::Woken), Action::Read);
+        assert!(matches!(story.reads(&pending(0)), Action::Permit { .. }));
+        assert_eq!(story.told(Event::Written(pending(0))), SEND(0, story.now));
+    }
+    assert!(pauses[0] <= SignedDuration::from_secs(1), "the first retry starts under a second");
+    assert!(pauses.windows(2).all(|pair| pair[1] > pair[0]), "{pauses:?}");
+}
+
 #[test]
 fn a_send_that_the_journal_cannot_record_is_not_made_and_keeps_its_permit() {
     let mut story = Story::about_to_send();
@@ -422,6 +499,21 @@ fn what_was_accepted_is_promoted_without_sending_it_again() {
     }
 }
 
+#[test]
+fn a_candidate_that_is_staged_now_was_never_accepted_whatever_the_journal_says_of_its_token() {
+    let mut story = Story::knowing(&[(attempt(base(), 0), Some(Answer::Accepted))]);
+    assert_eq!(story.reads(&idle()), STAGE(0, 1), "the vault was restored or made anew, and asks for the token again");
+    let mut written = pending(0);
+    written.pending.as_mut().unwrap().candidate = attempt(base(), 0).candidate(Some(at(7)));
+    assert!(matches!(story.told(Event::Written(written)), Action::Send { .. }), "what is live must be what is current");
+}
+
+#[test]
+fn a_first_candidate_waits_for_what_a_lost_vault_may_have_sent() {
+    let mut story = Story::knowing(&[(attempt(base(), 7), None)]);
+    assert_eq!(waits(story.reads(&pending(0))), Some((FENCE, Waiting::Fence)));
+}
+
 // Rule 6: refusals.
 
 #[test]
@@ -446,10 +538,10 @@ fn later_supersedings_stand_ever_further_apart(#[case] number: u32, #[case] minu
 
 #[test]
 fn a_person_who_insists_waives_the_spacing_once() {
-    let refused = [(attempt(base(), 1), Some(Answer::Refused)), (attempt(base(), 2), Some(Answer::Refused))];
-    let mut story = Story::of(Goal::Rotate, true, &refused);
+    let mut story = Story::of(Goal::Rotate, true, &[(attempt(base(), 1), Some(Answer::Refused))]);
     assert_eq!(story.reads(&pending(1)), STAGE(2, 2));
-    assert_eq!(waits(story.told(Event::Written(pending(2)))), Some((30 * 60, Waiting::Spacing)));
+    assert_eq!(story.told(Event::Written(pending(2))), SEND(2, 0));
+    assert_eq!(waits(story.told(Event::Answered(Answer::Refused))), Some((30 * 60, Waiting::Spacing)));
 }
 
 #[rstest]
@@ -469,6 +561,14 @@ fn with_eight_superseded_it_holds_and_waits_for_an_operator(#[case] answers: &[O
     let mut story = Story::of(Goal::Rotate, true, &known);
     story.now = 10_000_000;
     assert_eq!(story.reads(&pending(8)), Action::Finish(Outcome::Held));
+}
+
+#[test]
+fn the_spacing_is_not_measured_by_a_clock_that_never_heard_the_gateway() {
+    let mut story = Story::knowing(&[(attempt(base(), 1), Some(Answer::Refused))]);
+    story.heard = None;
+    story.now = -1_000_000_000;
+    assert_eq!(story.reads(&pending(1)), Action::Probe, "or it would sleep until the wall clock's year has come");
 }
 
 // Rule 7: skipping the fence.
@@ -510,7 +610,7 @@ fn an_unknown_predecessor_is_waited_for_whatever_the_journal_holds() {
     let mut story = Story::knowing(&[(base(), Some(Answer::Accepted))]);
     let mut snapshot = fenced(Some(0), Some(1));
     snapshot.pending.as_mut().unwrap().predecessor =
-        Predecessor::Ended { token: None, at: Some(at(0)), permits: Some(1) };
+        Predecessor::Ended { candidate: None, at: Some(at(0)), permits: Some(1) };
     assert_eq!(waits(story.reads(&snapshot)), Some((FENCE, Waiting::Fence)));
 }
 
@@ -580,7 +680,8 @@ fn put_back(lost: Token) -> (Action, Snapshot) {
     let mut snapshot = placed();
     snapshot.revision = revision(3);
     let version = ours(generation, 0);
-    snapshot.pending = Some(Pending { version, predecessor: Predecessor::Nothing, permits: Some(1) });
+    snapshot.pending =
+        Some(Pending { candidate: version.token, version, predecessor: Predecessor::Nothing, permits: Some(1) });
     (Action::Stage { over, token, generation, attempt: 0, content: Content::Again(lost) }, snapshot)
 }
 
@@ -611,6 +712,39 @@ fn a_doubtful_password_that_was_put_back_is_sent_again() {
     let (stage, staged) = put_back(attempt(base(), 0));
     assert_eq!(story.told(Event::Written(placed())), stage);
     assert!(matches!(story.told(Event::Written(staged)), Action::Send { .. }));
+}
+
+#[test]
+fn a_secret_that_somebody_else_placed_anew_gets_its_password_back_too() {
+    let mut story = Story::about_to_send();
+    assert!(matches!(story.told(Event::Answered(Answer::Accepted)), Action::Promote { .. }));
+    assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read);
+    let (stage, _) = put_back(attempt(base(), 0));
+    assert_eq!(story.reads(&placed()), stage, "a placeholder in place of a version is a deletion, not a rotation");
+}
+
+#[test]
+fn a_password_is_not_put_back_over_one_that_somebody_else_has_promoted_since_the_deletion() {
+    let mut story = Story::about_to_send();
+    assert!(matches!(story.told(Event::Answered(Answer::Accepted)), Action::Promote { .. }));
+    assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read);
+    assert_eq!(story.reads(&absent()), Action::Place { over: revision(0) });
+    assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read);
+    let promoted = ours(Token::placeholder(), 7);
+    let theirs = Snapshot { current: Some(promoted.clone()), ..idle() };
+    assert_eq!(story.reads(&theirs), Action::Finish(Outcome::RotatedElsewhere(promoted.token)));
+}
+
+#[test]
+fn a_deleted_secret_that_somebody_restored_gets_its_password_back() {
+    let mut story = Story::about_to_send();
+    assert!(matches!(story.told(Event::Answered(Answer::Accepted)), Action::Promote { .. }));
+    assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read);
+    assert_eq!(story.reads(&absent()), Action::Place { over: revision(0) });
+    assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read);
+    let lost = attempt(base(), 0);
+    let Action::Stage { token, content, .. } = story.reads(&idle()) else { panic!("it stages") };
+    assert_eq!((token, content), (attempt(base(), 0), Content::Again(lost)));
 }
 
 #[test]
