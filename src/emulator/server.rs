@@ -201,8 +201,7 @@ impl Front {
 
     /// Answers one request, with the gateway's time in `Date`, or hangs up.
     async fn answer(self, peer: SocketAddr, request: hyper::Request<Incoming>) -> Result<Response, Hangup> {
-        let is_local = peer.ip().to_canonical().is_loopback();
-        let router = if is_local { self.loopback } else { self.calls };
+        let router = if is_local(peer) { self.loopback } else { self.calls };
         let Ok(mut response) = TowerToHyperService::new(router).call(request).await;
         if response.extensions().get::<Hangup>().is_some() {
             return Err(Hangup);
@@ -292,11 +291,42 @@ fn hangup() -> Response {
     response
 }
 
-/// None outside the years that HTTP can write.
+/// None before 1970, which HTTP dates cannot say.
 fn http_date(now: Timestamp) -> Option<HeaderValue> {
-    let range = Timestamp::UNIX_EPOCH..Timestamp::constant(253_402_300_799, 0);
-    if !range.contains(&now) {
+    if now < Timestamp::UNIX_EPOCH {
         return None;
     }
     HeaderValue::from_str(&httpdate::fmt_http_date(SystemTime::from(now))).ok()
+}
+
+/// Whether a caller is on this machine, whatever family its address is written in.
+fn is_local(peer: SocketAddr) -> bool {
+    peer.ip().to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_door_is_for_this_machine() {
+        let cases = [
+            ("127.0.0.1:1", true),
+            ("127.8.9.10:1", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("10.0.0.1:1", false),
+            ("[::ffff:10.0.0.1]:1", false),
+            ("[fe80::1]:1", false),
+        ];
+        for (peer, local) in cases {
+            assert_eq!(is_local(peer.parse().unwrap()), local, "{peer}");
+        }
+    }
+
+    #[test]
+    fn dates_are_said_as_far_as_http_can() {
+        assert!(http_date(Timestamp::MAX).is_some() && http_date(Timestamp::UNIX_EPOCH).is_some());
+        assert_eq!(http_date(Timestamp::MIN), None);
+    }
 }
