@@ -198,7 +198,7 @@ async fn a_torn_file_is_refused_with_its_place_and_remedy_and_a_new_one_takes_it
 
 #[tokio::test]
 async fn a_row_that_makes_no_sense_is_an_error_and_never_an_empty_record() {
-    for (column, nonsense) in [("answer", "perhaps"), ("token", "none")] {
+    for (column, nonsense) in [("answer", "perhaps"), ("candidate", "none")] {
         let folder = folder();
         let journal = open(folder.path());
         let send = journal.sending(&subject("a"), token(1)).await.unwrap();

@@ -12,6 +12,8 @@ use super::policy::OnAdopt;
 pub struct Facts {
     /// When its password was last changed by us; none when it never was.
     pub last_changed: Option<Timestamp>,
+    /// When it was first seen here.
+    pub first_seen: Timestamp,
     /// Whether a rotation of it is unfinished.
     pub unfinished: bool,
     /// How long a password lasts; none when it never expires.
@@ -40,8 +42,8 @@ pub enum Reason {
     Unfinished,
     /// Never rotated by us, and the policy says to begin.
     Adopted,
-    /// Never rotated by us, and the policy says to wait for a person's word.
-    AwaitsAdoption,
+    /// Never rotated by us, and the policy says to wait until it would be due counted from its first sight.
+    Deferred,
     /// The password expires `rotate_before` from then.
     Expires,
     /// Passwords of this account do not expire.
@@ -53,7 +55,7 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::Unfinished => "its rotation is unfinished",
             Self::Adopted => "it was never rotated here, and the policy says on_adopt = \"rotate\"",
-            Self::AwaitsAdoption => "it was never rotated here, and the policy says on_adopt = \"defer\"",
+            Self::Deferred => "it was never rotated here, and its age is unknown; it counts from its first sight",
             Self::Expires => "its password nears its expiry",
             Self::NoExpiry => "its password does not expire",
         })
@@ -77,20 +79,23 @@ fn unfinished(_: Timestamp, facts: &Facts) -> Option<Due> {
     facts.unfinished.then_some(Due::Now(Reason::Unfinished))
 }
 
-fn adoption(_: Timestamp, facts: &Facts) -> Option<Due> {
+fn adoption(now: Timestamp, facts: &Facts) -> Option<Due> {
     if facts.last_changed.is_some() {
         return None;
     }
-    Some(match facts.on_adopt {
-        OnAdopt::Rotate => Due::Now(Reason::Adopted),
-        OnAdopt::Defer => Due::Never(Reason::AwaitsAdoption),
-    })
+    match facts.on_adopt {
+        OnAdopt::Rotate => Some(Due::Now(Reason::Adopted)),
+        OnAdopt::Defer => before_expiry(now, facts.first_seen, facts, Reason::Deferred),
+    }
 }
 
 fn expiry(now: Timestamp, facts: &Facts) -> Option<Due> {
-    let expires_at = expires_at(facts.last_changed?, facts.lasts)?;
-    let at = expires_at.checked_sub(facts.rotate_before).unwrap_or(Timestamp::MIN);
-    Some(if at <= now { Due::Now(Reason::Expires) } else { Due::At(at, Reason::Expires) })
+    before_expiry(now, facts.last_changed?, facts, Reason::Expires)
+}
+
+fn before_expiry(now: Timestamp, changed: Timestamp, facts: &Facts, reason: Reason) -> Option<Due> {
+    let at = expires_at(changed, facts.lasts)?.checked_sub(facts.rotate_before).unwrap_or(Timestamp::MIN);
+    Some(if at <= now { Due::Now(reason) } else { Due::At(at, reason) })
 }
 
 #[cfg(test)]
@@ -111,6 +116,7 @@ mod tests {
     fn each_check_in_its_order() {
         let steady = Facts {
             last_changed: Some(at(100)),
+            first_seen: at(10),
             unfinished: false,
             lasts: Some(days(90)),
             rotate_before: days(14),
@@ -124,7 +130,9 @@ mod tests {
                 0,
                 Due::Now(Reason::Unfinished),
             ),
-            ("never seen, deferred", fresh, 500, Due::Never(Reason::AwaitsAdoption)),
+            ("never rotated, deferred", fresh, 20, Due::At(at(86), Reason::Deferred)),
+            ("never rotated, deferred long enough", fresh, 86, Due::Now(Reason::Deferred)),
+            ("never rotated, without expiry", Facts { lasts: None, ..fresh }, 86, Due::Never(Reason::NoExpiry)),
             ("never seen, to be rotated", Facts { on_adopt: OnAdopt::Rotate, ..fresh }, 0, Due::Now(Reason::Adopted)),
             (
                 "on_adopt says nothing about an account of ours",

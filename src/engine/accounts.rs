@@ -56,9 +56,10 @@ pub struct Managed<'w> {
 impl Managed<'_> {
     /// What decides when it is due.
     #[must_use]
-    pub fn facts(&self, last_changed: Option<Timestamp>, unfinished: bool) -> Facts {
+    pub fn facts(&self, last_changed: Option<Timestamp>, first_seen: Timestamp, unfinished: bool) -> Facts {
         Facts {
             last_changed,
+            first_seen,
             unfinished,
             lasts: self.lasts,
             rotate_before: self.managing.rule.policy.rotate_before,

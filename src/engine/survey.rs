@@ -46,10 +46,28 @@ impl World {
             let error = error.to_string();
             self.note(&Fact::VaultUnreadable { account: &managed.name, secret: &managed.secret, error: &error });
         }
-        let due = status
-            .as_ref()
-            .ok()
-            .map(|status| due(self.clock.wall(), &managed.facts(status.last_changed, status.unfinished)));
+        let now = self.clock.wall();
+        let due = match &status {
+            Ok(Status { last_changed, unfinished }) => {
+                let first_seen = match last_changed {
+                    Some(_) => now,
+                    None => self.first_seen(&managed, now).await,
+                };
+                Some(due(now, &managed.facts(*last_changed, first_seen, *unfinished)))
+            }
+            Err(_) => None,
+        };
         Surveyed { managed, status, due }
+    }
+
+    /// When the account was first seen here; a journal that cannot tell is said so, and counts from now.
+    async fn first_seen(&self, managed: &Managed<'_>, now: Timestamp) -> Timestamp {
+        match self.journal.first_seen(&managed.subject, now).await {
+            Ok(first_seen) => first_seen,
+            Err(error) => {
+                self.note(&Fact::JournalFailed { account: &managed.name, error: &error.to_string() });
+                now
+            }
+        }
     }
 }

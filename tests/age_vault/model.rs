@@ -1,5 +1,7 @@
 //! Random operations against the simplest thing that could be right.
 
+use std::collections::BTreeMap;
+
 use ncloud_rotator::domain::rotation::snapshot::{Owner, Predecessor, Revision, Snapshot};
 use ncloud_rotator::domain::token::Token;
 use ncloud_rotator::ports::vault::{Stage, Vault, VaultError};
@@ -34,6 +36,8 @@ struct Model {
     pending: Option<Candidate>,
     superseded: Vec<(u32, i64, u32)>,
     promoted_at: i64,
+    /// When each candidate was staged last.
+    staged_at: BTreeMap<u32, i64>,
 }
 
 impl Model {
@@ -49,6 +53,7 @@ impl Model {
                 }
                 let promoted = self.current.map(|(k, permits)| (k, self.promoted_at, permits));
                 let after = self.superseded.last().copied().or(promoted);
+                self.staged_at.insert(k, now);
                 self.pending = Some(Candidate { k, permits: 1, after });
             }
             Op::Permit(k) => match &mut self.pending {
@@ -92,7 +97,7 @@ fn agrees(room: &Room, model: &Model, seen: &Snapshot, now: i64) {
     assert_eq!(seen.current.as_ref().map(|version| (version.token, version.owner)), current);
     let pending = model.pending.as_ref().map(|pending| {
         let ended = |(k, when, permits): (u32, i64, u32)| Predecessor::Ended {
-            token: Some(room.token(k)),
+            candidate: Some(room.token(k).candidate(model.staged_at.get(&k).map(|second| at(*second)))),
             at: Some(at(when)),
             permits: Some(permits),
         };

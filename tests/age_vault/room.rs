@@ -22,7 +22,7 @@ use tokio::sync::watch;
 /// The revision of a secret that does not exist.
 pub(crate) const ABSENT: Revision = Revision([0; 32]);
 
-/// A clock whose wall is set by hand and that tells how often it was looked at.
+/// A clock that is set by hand, and that tells how often it was looked at.
 pub(crate) struct ManualClock {
     wall: Mutex<Timestamp>,
     looks: watch::Sender<u32>,
@@ -41,13 +41,13 @@ impl ManualClock {
 #[async_trait]
 impl Clock for ManualClock {
     fn wall(&self) -> Timestamp {
-        let now = *self.wall.lock().unwrap();
-        self.looks.send_modify(|looks| *looks += 1);
-        now
+        *self.wall.lock().unwrap()
     }
 
     fn boot(&self) -> Duration {
-        Duration::ZERO
+        let now = self.wall();
+        self.looks.send_modify(|looks| *looks += 1);
+        now.duration_since(Timestamp::UNIX_EPOCH).unsigned_abs()
     }
 
     async fn sleep(&self, _: Duration) {}
@@ -56,7 +56,7 @@ impl Clock for ManualClock {
 pub(crate) struct Room {
     pub(crate) dir: TempDir,
     pub(crate) wall: Arc<ManualClock>,
-    /// Has not heard its gateway, and so shows the wall.
+    /// Heard its gateway at second 1000, and shows the time that is set by hand.
     pub(crate) clock: GatewayClock,
     pub(crate) secret: SecretName,
     pub(crate) subject: Subject,
@@ -65,9 +65,11 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn new() -> Self {
         let wall = Arc::new(ManualClock { wall: Mutex::new(at(1000)), looks: watch::Sender::new(0) });
+        let clock = GatewayClock::new(Arc::clone(&wall) as _);
+        clock.heard(at(1000));
         Self {
             dir: tempfile::tempdir().unwrap(),
-            clock: GatewayClock::new(Arc::clone(&wall) as _),
+            clock,
             wall,
             secret: name("ncloud/main/sub-account/svc-a"),
             subject: subject("id1"),

@@ -45,7 +45,11 @@ async fn a_rotation_goes_through_the_port_and_lands_where_the_manual_says() {
     let staged = room.stage(&vault, promoted.revision, next, &room.value(1)).await.unwrap();
     assert_eq!(
         staged.pending.unwrap().predecessor,
-        Predecessor::Ended { token: Some(room.token(0)), at: Some(at(1003)), permits: Some(2) }
+        Predecessor::Ended {
+            candidate: Some(room.token(0).candidate(Some(at(1002)))),
+            at: Some(at(1003)),
+            permits: Some(2)
+        }
     );
     assert_eq!(vault.value(&room.secret, next).await.unwrap().password(), Some(password(1)));
 
