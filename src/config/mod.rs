@@ -1,1 +1,31 @@
-//! (to come)
+//! Floor 4: the configuration file, read into types that cannot be wrong.
+//!
+//! Parse, don't validate: the text becomes a raw mirror of its tables ([`raw`]), and each table becomes a type that holds
+//! only what can be used. Whatever is wrong is gathered and told at once, each problem at its line ([`Problem`]). Keys are
+//! not read here, only where they are ([`SecretSource`]), so that a configuration can be checked without them.
+
+mod accounts;
+mod decode;
+mod defaults;
+mod duration;
+mod endpoint;
+mod environment;
+mod keys;
+mod load;
+mod mask;
+mod policies;
+mod problem;
+mod profile;
+mod raw;
+mod reader;
+mod tenants;
+mod vaults;
+mod words;
+
+pub use endpoint::Endpoint;
+pub use environment::Environment;
+pub use keys::{KeyPair, KeyProblem, SecretSource, credential_path};
+pub use load::Config;
+pub use problem::{Code, ConfigError, Problem};
+pub use tenants::{Endpoints, Reach, Tenant};
+pub use vaults::{IdentitySource, Store, Vault};

@@ -1,0 +1,36 @@
+//! What holds where the configuration is silent. The gateway's durations are [`Gateway::default`]'s.
+//!
+//! [`Gateway::default`]: crate::domain::gateway::Gateway
+
+use std::num::NonZeroU32;
+
+use jiff::SignedDuration;
+
+use crate::domain::policy::{OnAdopt, Per, Rate};
+
+/// The provider's own time zone.
+pub(super) const TIME_ZONE: &str = "Asia/Seoul";
+
+/// Requests that change something, for each tenant. The provider documents no limit (`ncloud-api.md`, section 4).
+pub(super) const RATE: Rate = Rate { count: NonZeroU32::new(5).unwrap(), per: Per::Second };
+
+/// Two weeks leave time to notice that rotation does not work.
+pub(super) const ROTATE_BEFORE: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// The longest that both kinds of account take.
+pub(super) const PASSWORD_LENGTH: usize = 16;
+
+/// Nothing is changed that nobody asked for.
+pub(super) const ON_ADOPT: OnAdopt = OnAdopt::Defer;
+
+/// The identity's file, beside the vault's directory.
+pub(super) const IDENTITY_FILE: &str = "identity.txt";
+
+/// The policy of a rule that names none.
+pub(super) const POLICY: &str = "default";
+
+/// A secret's name, of a rule that says nothing about it.
+pub(super) const SECRET: &str = "ncloud/{tenant}/{kind}/{name}";
+
+/// The directory below `$XDG_STATE_HOME`.
+pub(super) const STATE_FOLDER: &str = "ncloud-rotator";

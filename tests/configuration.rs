@@ -1,0 +1,550 @@
+//! What a configuration means, and how what is wrong with one is told.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use ncloud_rotator::config::{
+    Code, Config, ConfigError, Endpoint, Environment, IdentitySource, Reach, SecretSource, Store,
+};
+use ncloud_rotator::domain::account::{Kind, Site};
+use ncloud_rotator::domain::gateway::Gateway;
+use ncloud_rotator::domain::policy::OnAdopt;
+use proptest::prelude::*;
+
+/// The contract's own example.
+const GOOD: &str = r#"time_zone = "Asia/Seoul"
+state_dir = "/var/lib/ncloud-rotator/state"
+
+[tenants.main]
+site       = "public"
+access_key = { env = "NCLOUD_ACCESS_KEY" }
+secret_key = { env = "NCLOUD_SECRET_KEY" }
+endpoints  = { sub_account = "http://127.0.0.1:8610", data_forest = "http://127.0.0.1:8610" }
+gateway    = { signature_lifetime = "5m", timeout = "2m", max_clock_skew = "30s" }
+rate       = "5/s"
+
+[vaults.local]
+kind     = "age-directory"
+path     = "vault"
+identity = { file = "identity.txt" }
+
+[policies.default]
+rotate_before   = "14d"
+expiration_days = 90
+on_adopt        = "rotate"
+password        = { length = 16, avoid = "url" }
+
+[[accounts]]
+tenant = "main"
+kind   = "sub-account"
+names  = ["svc-*"]
+except = ["svc-legacy"]
+policy = "default"
+vault  = "local"
+secret = "ncloud/{tenant}/{kind}/{name}"
+"#;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, "rotator.toml", Path::new("/etc/rotator"))
+}
+
+fn rendered(error: &ConfigError) -> String {
+    let handler =
+        GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(110).with_links(false);
+    let mut text = String::new();
+    assert!(handler.render_report(&mut text, error).is_ok());
+    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// The good configuration with one piece of it replaced.
+fn with(old: &str, new: &str) -> String {
+    assert_eq!(GOOD.matches(old).count(), 1, "{old:?} does not stand once in the good configuration");
+    GOOD.replace(old, new)
+}
+
+fn adding(text: &str) -> String {
+    format!("{GOOD}{text}")
+}
+
+const SECOND: &str = "
+[[accounts]] # second
+tenant = \"main\"
+kind   = \"sub-account\"
+policy = \"default\"
+vault  = \"local\"
+";
+
+/// What is wrong, the file, and each problem in the order of the lines: its code, and text of the line it points at.
+type Case = (&'static str, String, &'static [(Code, &'static str)]);
+
+fn cases() -> Vec<Case> {
+    let mut cases = written();
+    cases.extend(tenants());
+    cases.extend(vaults_and_policies());
+    cases.extend(rules());
+    cases
+}
+
+fn written() -> Vec<Case> {
+    vec![
+        ("an empty file", String::new(), &[(Code::NoAccounts, "")]),
+        ("no TOML", with("rate       = \"5/s\"", "rate = 5/s"), &[(Code::Syntax, "rate = 5/s")]),
+        (
+            "no TOML, beside a secret",
+            with("access_key = { env = \"NCLOUD_ACCESS_KEY\" }", "access_key = \"HUNTER2"),
+            &[(Code::Syntax, "access_key")],
+        ),
+        (
+            "unknown keys everywhere",
+            with("site       = \"public\"", "site = \"public\"\nacess_key = \"HUNTER2\"")
+                .replace("time_zone", "timezone")
+                .replace("sub_account =", "sub_acount =")
+                .replace("except =", "colour ="),
+            &[
+                (Code::UnknownKey, "timezone"),
+                (Code::UnknownKey, "acess_key"),
+                (Code::UnknownKey, "sub_acount"),
+                (Code::UnknownKey, "colour"),
+            ],
+        ),
+        (
+            "wrong types",
+            with("\"14d\"", "14")
+                .replace("[\"svc-legacy\"]", "[\"svc-legacy\", 5]")
+                .replace("{ length = 16, avoid = \"url\" }", "\"HUNTER2\""),
+            &[(Code::WrongType, "rotate_before"), (Code::WrongType, "password"), (Code::WrongType, "except")],
+        ),
+        (
+            "a table that is none",
+            with("[vaults.local]", "[vaults]"),
+            &[(Code::WrongType, "kind     ="), (Code::WrongType, "path     ="), (Code::UnknownKey, "identity =")],
+        ),
+        (
+            "inline secrets",
+            with("{ env = \"NCLOUD_ACCESS_KEY\" }", "\"HUNTER2\"")
+                .replace("{ env = \"NCLOUD_SECRET_KEY\" }", "{ value = \"HUNTER2\" }"),
+            &[(Code::InlineSecret, "access_key"), (Code::UnknownKey, "secret_key")],
+        ),
+        (
+            "secrets given twice",
+            with("{ env = \"NCLOUD_ACCESS_KEY\" }", "{ env = \"A\", file = \"a\" }")
+                .replace("{ file = \"identity.txt\" }", "{ file = \"a\", credential = \"b\" }"),
+            &[(Code::SecretTwice, "access_key"), (Code::SecretTwice, "identity")],
+        ),
+        (
+            "a key given twice",
+            with("secret_key = { env = \"NCLOUD_SECRET_KEY\" }", "access_key = { file = \"a\" }"),
+            &[(Code::SecretTwice, "access_key = { file")],
+        ),
+        ("an unknown time zone", with("Asia/Seoul", "Asia/Soul"), &[(Code::UnknownTimeZone, "time_zone")]),
+    ]
+}
+
+fn tenants() -> Vec<Case> {
+    vec![
+        ("an unknown site", with("\"public\"", "\"publik\""), &[(Code::BadValue, "site")]),
+        ("no site", with("site       = \"public\"\n", ""), &[(Code::MissingKey, "[tenants.main]")]),
+        (
+            "no keys",
+            with("access_key = { env = \"NCLOUD_ACCESS_KEY\" }\n", "").replace("{ env = \"NCLOUD_SECRET_KEY\" }", "{}"),
+            &[(Code::MissingKey, "[tenants.main]"), (Code::MissingKey, "secret_key")],
+        ),
+        (
+            "a key where its variable's name belongs",
+            with("{ env = \"NCLOUD_SECRET_KEY\" }", "{ env = \"HUNTER2+x/y\" }"),
+            &[(Code::BadValue, "secret_key")],
+        ),
+        (
+            "a credential that is a path",
+            with("{ env = \"NCLOUD_SECRET_KEY\" }", "{ credential = \"../key\" }"),
+            &[(Code::BadValue, "secret_key")],
+        ),
+        (
+            "endpoints that are none",
+            with("sub_account = \"http://127.0.0.1:8610\"", "sub_account = \"http://sub.example\"")
+                .replace("data_forest = \"http://127.0.0.1:8610\"", "data_forest = \"https://df.example/api/v2\""),
+            &[(Code::PlainHttp, "endpoints"), (Code::BadEndpoint, "endpoints")],
+        ),
+        (
+            "an endpoint with a password",
+            with("sub_account = \"http://127.0.0.1:8610\"", "sub_account = \"https://me:HUNTER2@sub.example\""),
+            &[(Code::BadEndpoint, "endpoints")],
+        ),
+        (
+            "durations",
+            with("\"5m\"", "\"0s\"").replace("\"2m\"", "\"-2m\"").replace("\"30s\"", "\"1s\"").replace("\"14d\"", "\"99999d\""),
+            &[(Code::BadDuration, "gateway"), (Code::BadDuration, "gateway"), (Code::BadDuration, "rotate_before")],
+        ),
+        ("a clock skew of a second", with("\"30s\"", "\"1s\""), &[(Code::BadDuration, "gateway")]),
+        ("a rate of nothing", with("\"5/s\"", "\"0/s\""), &[(Code::BadRate, "rate")]),
+        ("an emulator elsewhere", with("rate       =", "emulator = \"a.json\"\nrate ="), &[(Code::EmulatorOnly, "emulator")]),
+        ("an emulator with endpoints", with("\"public\"", "\"emulator\""), &[(Code::EmulatorOnly, "endpoints")]),
+        (
+            "an emulator with half a pair",
+            with("\"public\"", "\"emulator\"")
+                .replace("endpoints  = { sub_account = \"http://127.0.0.1:8610\", data_forest = \"http://127.0.0.1:8610\" }\n", "")
+                .replace("secret_key = { env = \"NCLOUD_SECRET_KEY\" }\n", ""),
+            &[(Code::MissingKey, "[tenants.main]")],
+        ),
+        (
+            "Data Forest where nobody knows it",
+            with("\"public\"", "\"gov\"").replace(", data_forest = \"http://127.0.0.1:8610\"", "").replace("\"sub-account\"", "\"data-forest\""),
+            &[(Code::MissingEndpoint, "kind   =")],
+        ),
+        ("a name with a slash", with("[tenants.main]", "[tenants.\"a/b\"]").replace("= \"main\"", "= \"a/b\""), &[(
+            Code::BadName,
+            "[tenants.",
+        )]),
+    ]
+}
+
+fn vaults_and_policies() -> Vec<Case> {
+    vec![
+        ("an unknown kind of vault", with("age-directory", "age-dir"), &[(Code::BadValue, "kind     =")]),
+        ("a vault without a path", with("path     = \"vault\"\n", ""), &[(Code::MissingKey, "[vaults.local]")]),
+        ("a path with a tilde", with("\"vault\"", "\"~/vault\""), &[(Code::BadValue, "path")]),
+        (
+            "an identity inside its vault",
+            with("\"identity.txt\"", "\"vault/identity.txt\""),
+            &[(Code::SharedPath, "identity")],
+        ),
+        (
+            "no recipient",
+            with(
+                "kind     = \"age-directory\"",
+                "kind = \"age-directory\"\nrecipients = [\"AGE-SECRET-KEY-1HUNTER2\"]",
+            ),
+            &[(Code::BadRecipient, "recipients")],
+        ),
+        (
+            "two vaults in one place",
+            adding("\n[vaults.other]\nkind = \"age-directory\"\npath = \"./vault/\" # other\n"),
+            &[(Code::SharedPath, "# other")],
+        ),
+        ("a policy that is always due", with("\"14d\"", "\"90d\""), &[(Code::BadDuration, "rotate_before")]),
+        (
+            "always due, whatever the tenant says",
+            with("\"14d\"", "\"180d\"").replace("expiration_days = 90\n", ""),
+            &[(Code::BadDuration, "rotate_before")],
+        ),
+        ("another expiration", with("= 90", "= 91"), &[(Code::BadValue, "expiration_days")]),
+        ("another adoption", with("= \"rotate\"", "= \"now\""), &[(Code::BadValue, "on_adopt")]),
+        ("no length", with("= 16", "= -1"), &[(Code::BadValue, "password")]),
+    ]
+}
+
+fn rules() -> Vec<Case> {
+    vec![
+        (
+            "a rule of nothing",
+            adding("\n[[accounts]] # empty\n"),
+            &[
+                (Code::MissingKey, "[[accounts]] # empty"),
+                (Code::MissingKey, "[[accounts]] # empty"),
+                (Code::MissingKey, "[[accounts]] # empty"),
+                (Code::NoSelection, "[[accounts]] # empty"),
+            ],
+        ),
+        (
+            "references that lead nowhere",
+            with("tenant = \"main\"", "tenant = \"mian\"")
+                .replace("policy = \"default\"", "policy = \"strict\"")
+                .replace("vault  = \"local\"", "vault = \"Local\""),
+            &[(Code::UnknownTenant, "tenant ="), (Code::UnknownPolicy, "policy ="), (Code::UnknownVault, "vault =")],
+        ),
+        ("an unknown kind", with("\"sub-account\"", "\"subaccount\""), &[(Code::BadValue, "kind   =")]),
+        (
+            "everybody",
+            with("[\"svc-*\"]", "[\"*\"]").replace("except = [\"svc-legacy\"]\n", ""),
+            &[(Code::CatchesPeople, "names")],
+        ),
+        (
+            "everybody, in other words",
+            with("[\"svc-*\"]", "[\"svc-a\", \"?*\"]").replace("except = [\"svc-legacy\"]", "except = []"),
+            &[(Code::CatchesPeople, "names")],
+        ),
+        ("nobody", with("[\"svc-*\"]", "[]"), &[(Code::NoSelection, "names")]),
+        ("a pattern that is none", with("[\"svc-legacy\"]", "[\"ok\", \"svc-[\"]"), &[(Code::BadPattern, "except")]),
+        ("an unknown placeholder", with("{name}", "{nmae}"), &[(Code::BadSecretName, "secret =")]),
+        ("a brace too few", with("{name}", "{name"), &[(Code::BadSecretName, "secret =")]),
+        ("a name that no vault takes", with("\"ncloud/", "\"/ncloud/"), &[(Code::BadSecretName, "secret =")]),
+        ("one secret for a whole rule", with("/{name}", ""), &[(Code::SharedSecret, "secret =")]),
+        (
+            "one name in two rules",
+            adding(SECOND).replace("# second", "\nnames = [\"svc-batch\"] # second"),
+            &[(Code::TwoOwners, "# second")],
+        ),
+        (
+            "one pattern in two rules",
+            adding(SECOND).replace("# second", "\nnames = [\"svc-*\"] # second"),
+            &[(Code::TwoOwners, "# second")],
+        ),
+        (
+            "one id in two rules",
+            adding(SECOND)
+                .replace("# second", "\nids = [\"u1\", \"u2\"] # second")
+                .replace("names  = [\"svc-*\"]", "ids = [\"u2\"]"),
+            &[(Code::TwoOwners, "# second")],
+        ),
+        (
+            "one secret in two rules",
+            adding(SECOND)
+                .replace("# second", "\nnames = [\"batch\"]\nsecret = \"team/login\" # second")
+                .replace("[\"svc-*\"]", "[\"svc-a\"]")
+                .replace("\"ncloud/{tenant}/{kind}/{name}\"", "\"team/login\""),
+            &[(Code::SharedSecret, "# second")],
+        ),
+    ]
+}
+
+#[test]
+fn what_is_wrong_is_told_at_its_line() {
+    for (title, text, expected) in cases() {
+        let error = parse(&text).err().unwrap_or_else(|| panic!("{title}: was accepted"));
+        let found: Vec<(Code, Option<usize>)> =
+            error.problems().iter().map(|problem| (problem.kind(), problem.line())).collect();
+        let codes: Vec<Code> = found.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes, expected.iter().map(|(code, _)| *code).collect::<Vec<_>>(), "{title}\n{}", rendered(&error));
+        for ((code, line), (_, content)) in found.iter().zip(expected) {
+            let shown = line.and_then(|line| text.lines().nth(line - 1)).unwrap_or_default();
+            assert!(shown.contains(content), "{title}: {code} points at {line:?} {shown:?}\n{}", rendered(&error));
+        }
+    }
+}
+
+#[test]
+fn people_are_told_cause_place_and_remedy() {
+    let told: Vec<String> = cases()
+        .iter()
+        .map(|(title, text, _)| format!("━━━ {title}\n\n{}", rendered(&parse(text).unwrap_err())))
+        .collect();
+    insta::assert_snapshot!("problems", told.join("\n"));
+}
+
+#[test]
+fn every_kind_of_problem_is_tried_here() {
+    let tried: Vec<Code> = cases().iter().flat_map(|(_, _, expected)| expected.iter().map(|(code, _)| *code)).collect();
+    let elsewhere = [Code::MissingFile, Code::NoStateDirectory, Code::ImpossiblePassword];
+    for code in Code::ALL {
+        assert!(tried.contains(&code) || elsewhere.contains(&code), "{code} is never provoked");
+    }
+    let labels: std::collections::BTreeSet<&str> = Code::ALL.iter().map(|code| code.label()).collect();
+    assert_eq!(labels.len(), Code::ALL.len(), "two codes share a label");
+}
+
+/// Whatever else is wrong, and wherever: the secret is never shown.
+#[test]
+fn a_secret_in_the_file_is_never_shown() {
+    let lines = [
+        "access_key = \"HUNTER2\"",
+        "access_key = 'HUNTER2",
+        "access_key = HUNTER2",
+        "access_key \"HUNTER2\"",
+        "access_key = \"\"\"\nHUNTER2\nHUNTER2\"\"\"",
+        "access_key = \"\"\"\nHUNTER2\nHUNTER2",
+        "access_key = [\"HUNTER2\"]",
+        "access_key = { value = \"HUNTER2\" }",
+        "access_key = { env = \"A\", value = \"HUNTER2\" }",
+        "access_key = { env = { key = \"HUNTER2\" } }",
+        "access_key = { env = { env = \"HUNTER2\" } }",
+        "access_key = { env = \"A\", value = \"HUNTER2 }",
+        "access_key = { file = [{ file = \"HUNTER2\" }] }",
+        "access_key = { env = [\"HUNTER2\"] }",
+        "access_key.plain = \"HUNTER2\"",
+        "\"access_key\" = \"HUNTER2\"",
+        "ACCESS_KEY = \"HUNTER2\"",
+        "acces = \"HUNTER2\"",
+        "acces = \"HUNTER2",
+        "credentials = \"HUNTER2\"",
+        "secret = \"HUNTER2\"",
+        "password = \"HUNTER2\"",
+        "site = \"public\" # secret_key = \"HUNTER2\"",
+        "# secret_key: HUNTER2\nsite = 5",
+        "access_key = { env = \"A\" } # was access_key = \"HUNTER2\"\nsite = 5",
+        "access_key = \"HUNTER2\"\nsite = = 5",
+        "access_key = \"HUNTER2\nsite = 5",
+    ];
+    for line in lines {
+        for rest in ["", "\nrate = 5\n", "\nrate = \"x\n", "\n= 1\n"] {
+            let text = format!("[tenants.main]\n{line}{rest}");
+            let error = parse(&text).unwrap_err();
+            for told in [rendered(&error), error.to_string(), format!("{error:?}")] {
+                assert!(!told.contains("HUNTER2"), "{text}\n\n{told}");
+            }
+        }
+    }
+    for (title, text, _) in cases() {
+        let error = parse(&text).unwrap_err();
+        assert!(!format!("{}{error:?}", rendered(&error)).contains("HUNTER2"), "{title}");
+    }
+    let identity = "[vaults.v]\nidentity = \"AGE-SECRET-KEY-1HUNTER2\"\npath = 5\n# AGE-SECRET-KEY-1HUNTER2\n";
+    assert!(!rendered(&parse(identity).unwrap_err()).contains("HUNTER2"));
+}
+
+#[test]
+fn the_contract_means_what_it_says() {
+    let config = parse(GOOD).unwrap_or_else(|error| panic!("{}", rendered(&error)));
+    assert_eq!(config.time_zone.iana_name(), Some("Asia/Seoul"));
+    assert_eq!(config.state_dir(&Environment::empty()).unwrap(), Path::new("/var/lib/ncloud-rotator/state"));
+
+    let tenant = &config.tenants["main"];
+    assert_eq!((tenant.site, tenant.rate.to_string()), (Site::Public, "5/s".to_owned()));
+    assert_eq!(tenant.gateway.signature_lifetime, SignedDuration::from_mins(5));
+    assert_eq!(tenant.gateway.timeout, SignedDuration::from_mins(2));
+    assert_eq!(tenant.gateway.max_clock_skew, SignedDuration::from_secs(30));
+    let Reach::Gateway { keys, endpoints } = &tenant.reach else { panic!("{tenant:?}") };
+    assert_eq!(keys.access, SecretSource::Env("NCLOUD_ACCESS_KEY".into()));
+    assert_eq!(keys.secret, SecretSource::Env("NCLOUD_SECRET_KEY".into()));
+    for kind in Kind::ALL {
+        assert_eq!(endpoints.of(kind).map(Endpoint::as_str), Some("http://127.0.0.1:8610"));
+    }
+
+    let Store::AgeDirectory { path, identity, recipients } = &config.vaults["local"].store;
+    assert_eq!(path, Path::new("/etc/rotator/vault"));
+    assert_eq!(identity, &IdentitySource::File("/etc/rotator/identity.txt".into()));
+    assert!(recipients.is_empty());
+
+    let policy = &config.policies["default"];
+    assert_eq!((policy.on_adopt, policy.expiration_days, policy.password.length), (OnAdopt::Rotate, Some(90), 16));
+    assert_eq!(policy.rotate_before, SignedDuration::from_hours(14 * 24));
+
+    let [rule] = config.rules.as_slice() else { panic!("{:?}", config.rules) };
+    assert_eq!((rule.tenant.as_str(), rule.kind, rule.vault.as_str()), ("main", Kind::SubAccount, "local"));
+    assert_eq!(GOOD.lines().nth(rule.line - 1), Some("[[accounts]]"));
+}
+
+#[test]
+fn silence_means_the_defaults() {
+    let text = "[tenants.t]\nsite = \"emulator\"\n[vaults.v]\nkind = \"age-directory\"\npath = \"../data/vault\"\n\
+                [policies.default]\n[[accounts]]\ntenant = \"t\"\nkind = \"data-forest\"\nnames = [\"*\"]\nvault = \"v\"\n";
+    let config = parse(text).unwrap_or_else(|error| panic!("{}", rendered(&error)));
+    assert_eq!(config.time_zone.iana_name(), Some("Asia/Seoul"));
+    let tenant = &config.tenants["t"];
+    assert!(matches!(tenant.reach, Reach::BuiltIn { keys: None, accounts: None }));
+    assert_eq!((tenant.gateway, tenant.rate.to_string()), (Gateway::default(), "5/s".to_owned()));
+    let Store::AgeDirectory { identity, .. } = &config.vaults["v"].store;
+    assert_eq!(identity, &IdentitySource::File("/etc/data/identity.txt".into()), "beside the vault");
+    let policy = &config.policies["default"];
+    assert_eq!((policy.on_adopt, policy.expiration_days, policy.password.length), (OnAdopt::Defer, None, 16));
+    assert_eq!(policy.rotate_before, SignedDuration::from_hours(14 * 24));
+    assert_eq!(config.rules[0].secret.to_string(), "ncloud/{tenant}/{kind}/{name}");
+
+    let home = Environment::from_lookup(|name| (name == "HOME").then(|| "/home/u".into()));
+    assert_eq!(config.state_dir(&home).unwrap(), Path::new("/home/u/.local/state/ncloud-rotator"));
+    let nowhere = config.state_dir(&Environment::empty()).unwrap_err();
+    assert_eq!(nowhere.problems()[0].kind(), Code::NoStateDirectory);
+}
+
+#[test]
+fn what_is_meant_is_accepted() {
+    let everybody = with("[\"svc-*\"]", "[\"*\"]");
+    let fine = [
+        everybody.clone(),
+        everybody.replace("except = [\"svc-legacy\"]", "include_people = true"),
+        everybody.replace("except = [\"svc-legacy\"]", "ids = [\"u1\"]"),
+        everybody.replace("except = [\"svc-legacy\"]\n", "").replace("\"sub-account\"", "\"data-forest\""),
+        with("[\"svc-*\"]", "[\"svc-a\"]").replace("/{name}", ""),
+        with("names  = [\"svc-*\"]", "ids = [\"u1\"]").replace("/{name}", ""),
+        with("/{name}", "/{id}"),
+        adding(SECOND).replace("# second", "\nnames = [\"svc-legacy\"]"),
+        adding(SECOND).replace("# second", "\nnames = [\"batch-*\"]"),
+        with("\"public\"", "\"fin\"").replace("\"sub-account\"", "\"data-forest\""),
+        with("\"14d\"", "\"89d\""),
+        with("\"30s\"", "\"2s\""),
+    ];
+    for text in fine {
+        parse(&text).unwrap_or_else(|error| panic!("{text}\n{}", rendered(&error)));
+    }
+}
+
+#[test]
+fn a_key_file_is_missed_only_by_who_needs_it() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("folder")).unwrap();
+    let file = directory.path().join("rotator.toml");
+    let text = with("{ env = \"NCLOUD_ACCESS_KEY\" }", "{ file = \"access\" }")
+        .replace("{ env = \"NCLOUD_SECRET_KEY\" }", "{ file = \"folder\" }");
+    fs::write(&file, &text).unwrap();
+    let config = Config::load(&file, &Environment::empty()).unwrap();
+    let error = config.check_files().unwrap_err();
+    let found: Vec<_> = error.problems().iter().map(|problem| (problem.kind(), problem.line())).collect();
+    assert_eq!(found, [(Code::MissingFile, Some(6)), (Code::MissingFile, Some(7))]);
+
+    fs::write(directory.path().join("access"), "A").unwrap();
+    fs::remove_dir(directory.path().join("folder")).unwrap();
+    fs::write(directory.path().join("folder"), "S").unwrap();
+    config.check_files().unwrap();
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_said_to_be_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("absent.toml");
+    for (path, prepare) in [(path.clone(), None), (directory.path().to_owned(), None), (path, Some(b"\xff\xfe"))] {
+        if let Some(bytes) = prepare {
+            fs::write(&path, bytes).unwrap();
+        }
+        let error = Config::read(&path).unwrap_err();
+        assert_eq!(error.problems()[0].kind(), Code::MissingFile);
+        let told = rendered(&error);
+        assert!(error.to_string().contains(&*path.to_string_lossy()) && told.contains("--config"), "{told}");
+    }
+}
+
+#[test]
+fn every_shipped_configuration_can_be_used() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut configs = BTreeMap::new();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path: PathBuf = entry.unwrap().path();
+        let config = Config::read(&path).unwrap_or_else(|error| panic!("{}", rendered(&error)));
+        configs.insert(path.file_name().unwrap().to_string_lossy().into_owned(), config);
+    }
+    let quickstart = &configs["quickstart.toml"];
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().unwrap().join("target/quickstart");
+    let Store::AgeDirectory { path, identity, .. } = &quickstart.vaults["local"].store;
+    assert_eq!((path, identity), (&files.join("vault"), &IdentitySource::File(files.join("identity.txt"))));
+    assert_eq!(quickstart.state_dir(&Environment::empty()).unwrap(), files.join("state"));
+    let Reach::BuiltIn { accounts: Some(accounts), .. } = &quickstart.tenants["main"].reach else { panic!() };
+    assert_eq!(accounts, &files.join("accounts.json"));
+    assert!(configs.contains_key("example.toml"));
+}
+
+/// A line of something like a configuration.
+fn line() -> impl Strategy<Value = String> {
+    let known = "time_zone|state_dir|site|access_key|secret_key|endpoints|gateway|rate|emulator|kind|path|identity|\
+                 recipients|rotate_before|expiration_days|on_adopt|password|tenant|names|ids|except|policy|vault|secret|x";
+    let value = "\"[a-z0-9{}*/.~:=-]{0,12}\"|[0-9]{1,20}|true|\\[\\]|\\[\"[a-z*\\[]{0,4}\"(, [0-9])?\\]|\
+                 \\{ (env|file|length|avoid|sub_account|timeout) = (\"[a-z0-9:/]{0,8}\"|-?[0-9]{1,3}) \\}|\"|\\{|'|\"\"\"|가";
+    let header =
+        "\\[(tenants|vaults|policies)(\\.[a-c가]?){0,2}\\]|\\[\\[(accounts|tenants)\\]\\]|\\[accounts\\]|#.{0,9}";
+    prop_oneof![
+        4 => (known, value).prop_map(|(key, value)| format!("{key} = {value}")),
+        2 => header.prop_map(|header| header),
+        1 => "\\PC{0,30}".prop_map(|text| text),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn no_text_makes_it_panic(lines in prop::collection::vec(line(), 0..14), ends in "\n|\r\n") {
+        if let Err(error) = parse(&lines.join(&ends)) {
+            prop_assert!(!error.problems().is_empty());
+            rendered(&error);
+        }
+    }
+
+    #[test]
+    fn no_damage_to_a_good_configuration_makes_it_panic(at in 0..GOOD.len(), length in 0..40_usize, new in "\\PC{0,6}|[\"'{}\\[\\]=\n#]{1,3}") {
+        let end = (at + length).min(GOOD.len());
+        if let Err(error) = parse(&format!("{}{new}{}", &GOOD[..at], &GOOD[end..])) {
+            prop_assert!(!error.problems().is_empty());
+            rendered(&error);
+        }
+    }
+}
