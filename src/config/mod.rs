@@ -1,6 +1,6 @@
 //! Floor 4: the configuration file, read into types that cannot be wrong.
 //!
-//! Parse, don't validate: the text becomes a raw mirror of its tables ([`raw`]), and each table becomes a type that holds
+//! Parse, don't validate: the text becomes a raw mirror of its tables (`raw.rs`), and each table becomes a type that holds
 //! only what can be used. Whatever is wrong is gathered and told at once, each problem at its line ([`Problem`]). Keys are
 //! not read here, only where they are ([`SecretSource`]), so that a configuration can be checked without them.
 
