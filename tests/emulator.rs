@@ -541,6 +541,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_machines_own_time_is_never_told() {
+        let bench = Bench::start().await;
+        let mut stream = tokio::net::TcpStream::connect(bench.emulator.address()).await.unwrap();
+        stream.write_all(b"no request at all\r\n\r\n").await.unwrap();
+        let answer = read_answer(stream).await.unwrap();
+        assert_eq!((answer.status, answer.all("date").len()), (400, 0));
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_does_not_hold_up_the_end() {
+        let bench = Bench::start().await;
+        let mut stream = tokio::net::TcpStream::connect(bench.emulator.address()).await.unwrap();
+        stream.write_all(b"GET /api HTTP/1.1\r\nhost: emulator\r\n\r\n").await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        tokio::time::timeout(Duration::from_secs(1), bench.emulator.shutdown())
+            .await
+            .expect("it waited for the caller");
+        assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn changes_that_come_at_once_are_all_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("accounts.json");
+        let bench = Bench::with_file(&path).await;
+        let more = json!({ "op": "create", "kind": "sub-account", "count": 30, "prefix": "more-" });
+        bench.door("POST", "/door/accounts", Some(more)).await;
+        let names: Vec<String> = (1..=30).map(|number| format!("more-{number}")).collect();
+        let change = async |name: &String| bench.send(&bench.change(name, "Fresh-Pw7").await).await.unwrap().status;
+        let statuses = futures::future::join_all(names.iter().map(change)).await;
+        assert_eq!(statuses, vec![200; 30]);
+        bench.emulator.shutdown().await;
+        let kept = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(kept.matches("\"Fresh-Pw7\"").count(), 30);
+    }
+
+    #[tokio::test]
     async fn the_log_knows_passwords_by_their_digest_alone() {
         let bench = Bench::start().await;
         bench.send(&bench.change("svc-batch", "Fresh-Pw7").await).await.unwrap();

@@ -35,6 +35,17 @@
 //!
 //! `email`, `memo`, `changes` and `disabled` may be left out. With the test door, `credential` also keeps `past`, every
 //! password that the account had before. The passwords are there in the clear: use it for accounts that do not exist.
+//!
+//! # The test door
+//!
+//! `/door/…` on the same listener tells live passwords and takes faults; `door.rs` lists its requests, `fault.rs` the
+//! faults. This lets the first change of `svc-batch` through, makes its second one without answering, then asks for
+//! patience twice:
+//!
+//! ```json
+//! [{ "call": "password", "account": "svc-batch", "skip": 1, "fault": "drop-after" },
+//!  { "call": "*", "skip": 1, "times": 2, "fault": { "429": 410 } }]
+//! ```
 
 mod accounts;
 mod book;

@@ -170,6 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_rooms_doc_does_what_it_says() {
+        let faults = programme(json!([
+            { "call": "password", "account": "svc-batch", "skip": 1, "fault": "drop-after" },
+            { "call": "*", "skip": 1, "times": 2, "fault": { "429": 410 } },
+        ]));
+        let batch = Named { kind: Kind::SubAccount, id: "1".into(), name: "svc-batch".into() };
+        assert_eq!(labels(&faults, Call::Password, Some(&batch), 5), ["-", "drop-after", "429", "429", "-"]);
+    }
+
+    #[test]
     fn a_rule_for_an_account_takes_its_name_or_id_and_nothing_else() {
         let named = |id: &str| Named { kind: Kind::DataForest, id: id.into(), name: format!("df-{id}") };
         for wanted in ["1", "df-1"] {
