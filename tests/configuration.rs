@@ -233,6 +233,9 @@ fn vaults_and_policies() -> Vec<Case> {
         ("another expiration", with("= 90", "= 91"), &[(Code::BadValue, "expiration_days")]),
         ("another adoption", with("= \"rotate\"", "= \"now\""), &[(Code::BadValue, "on_adopt")]),
         ("no length", with("= 16", "= -1"), &[(Code::BadValue, "password")]),
+        ("too long for the provider", with("= 16", "= 17"), &[(Code::ImpossiblePassword, "password")]),
+        ("too short for the provider", with("= 16", "= 7"), &[(Code::ImpossiblePassword, "password")]),
+        ("an unknown profile", with("avoid = \"url\"", "avoid = \"sehll\""), &[(Code::BadValue, "password")]),
     ]
 }
 
@@ -327,7 +330,7 @@ fn people_are_told_cause_place_and_remedy() {
 #[test]
 fn every_kind_of_problem_is_tried_here() {
     let tried: Vec<Code> = cases().iter().flat_map(|(_, _, expected)| expected.iter().map(|(code, _)| *code)).collect();
-    let elsewhere = [Code::MissingFile, Code::NoStateDirectory, Code::ImpossiblePassword];
+    let elsewhere = [Code::MissingFile, Code::NoStateDirectory];
     for code in Code::ALL {
         assert!(tried.contains(&code) || elsewhere.contains(&code), "{code} is never provoked");
     }

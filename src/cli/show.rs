@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::domain::account::Standing;
 use crate::domain::due::Due;
 use crate::domain::exit::Exit;
 use crate::domain::secret::SecretName;
@@ -74,7 +75,7 @@ pub fn rotate_table(reports: &[Report], zone: &TimeZone) -> String {
         table.add_row([
             Cell::new(&report.account),
             Cell::new(report.result.label()).fg(colour),
-            Cell::new(&report.secret),
+            Cell::new(report.secret.as_ref().map_or("-", SecretName::as_str)),
             Cell::new(remark),
         ]);
     }
@@ -84,7 +85,8 @@ pub fn rotate_table(reports: &[Report], zone: &TimeZone) -> String {
 /// One account of `accounts`, as JSON.
 #[derive(Debug, Serialize)]
 pub struct AccountAnswer {
-    account: String,
+    /// The full name.
+    pub account: String,
     tenant: String,
     kind: &'static str,
     name: String,
@@ -102,14 +104,13 @@ pub struct AccountAnswer {
 
 /// One account of `accounts`.
 #[must_use]
-pub fn account_answer(surveyed: &Surveyed<'_>, standing: &str, now: Timestamp) -> AccountAnswer {
+pub fn account_answer(surveyed: &Surveyed<'_>, now: Timestamp) -> AccountAnswer {
     let managed = &surveyed.managed;
+    let standing = managed.account.standing.to_string();
     let status = surveyed.status.as_ref().ok();
     let (due, next) = match (&surveyed.status, surveyed.due) {
         (Err(error), _) => (None, error.to_string()),
-        (Ok(_), _) if managed.account.standing != crate::domain::account::Standing::Active => {
-            (None, standing.to_owned())
-        }
+        (Ok(_), _) if managed.account.standing != Standing::Active => (None, standing.clone()),
         (Ok(_), Some(Due::Now(reason))) => (Some(now), format!("now: {reason}")),
         (Ok(_), Some(Due::At(at, _))) => (Some(at), String::new()),
         (Ok(_), Some(Due::Never(reason))) => (None, format!("not by itself: {reason}")),
@@ -121,7 +122,7 @@ pub fn account_answer(surveyed: &Surveyed<'_>, standing: &str, now: Timestamp) -
         kind: managed.name.kind.label(),
         name: managed.name.name.clone(),
         id: managed.account.id.to_string(),
-        standing: standing.to_owned(),
+        standing,
         secret: managed.secret.clone(),
         vault: managed.managing.rule.vault.clone(),
         policy: managed.managing.rule.policy.name.clone(),
@@ -176,7 +177,7 @@ pub fn secret_answer(name: &SecretName, version: &ListedVersion, reveal: bool) -
 pub fn secret_table(answer: &SecretAnswer, listing: &Listing, zone: &TimeZone) -> String {
     let mut fields = table(["KEY", "VALUE"]);
     fields.add_row([Cell::new("(secret)"), Cell::new(&answer.name)]);
-    fields.add_row([Cell::new("(stage)"), Cell::new(stage(answer.stage))]);
+    fields.add_row([Cell::new("(stage)"), Cell::new(answer.stage.label())]);
     fields.add_row([Cell::new("(token)"), Cell::new(&answer.token)]);
     for (key, value) in &answer.value {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -185,7 +186,7 @@ pub fn secret_table(answer: &SecretAnswer, listing: &Listing, zone: &TimeZone) -
     let mut versions = table(["STAGE", "WRITTEN", "TOKEN"]);
     for version in &listing.versions {
         let written = version.created_at.map_or_else(|| "-".to_owned(), |at| time(at, zone));
-        versions.add_row([Cell::new(stage(version.stage)), Cell::new(written), Cell::new(version.token)]);
+        versions.add_row([Cell::new(version.stage.label()), Cell::new(written), Cell::new(version.token)]);
     }
     format!("{fields}\n\n{versions}")
 }
@@ -210,15 +211,6 @@ pub fn check_table(lines: &[CheckLine]) -> String {
         table.add_row([Cell::new(mark).fg(colour), Cell::new(&line.what), Cell::new(&line.remark)]);
     }
     table.to_string()
-}
-
-const fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Current => "current",
-        Stage::Pending => "pending",
-        Stage::Previous => "previous",
-        Stage::Superseded => "superseded",
-    }
 }
 
 fn table<const N: usize>(header: [&str; N]) -> Table {

@@ -71,9 +71,8 @@ fn recipe(reader: &mut Reader<'_>, raw: Option<raw::Password>) -> Option<Recipe>
 }
 
 /// What a password must not contain: a profile such as `url`, or the characters themselves.
-#[expect(clippy::unnecessary_wraps, reason = "becomes `text.parse::<Avoid>()` as soon as profiles exist")]
-fn avoid(_text: &str) -> Result<Avoid, String> {
-    Ok(Avoid::default())
+fn avoid(text: &str) -> Result<Avoid, String> {
+    text.parse::<Avoid>().map_err(|error| error.to_string())
 }
 
 fn length_of(reader: &mut Reader<'_>, length: &Spanned<i64>) -> Option<usize> {

@@ -1,9 +1,14 @@
 //! Floor 5: the only place that wires adapters to ports, and the process's own life: signals, logging, exit codes.
 
-// mod command;
+mod check;
+mod command;
+mod emulate;
+mod inspect;
 mod log;
 mod machine;
+mod rotate;
+mod run;
 mod signals;
-// mod wire;
+mod wire;
 
-// pub use command::main;
+pub use command::main;

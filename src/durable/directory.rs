@@ -29,6 +29,12 @@ pub fn sync_dir(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Finds out whether `path` can be made, or written into if it is a directory that exists, and leaves nothing behind.
+pub fn probe_nearest(path: &Path) -> Result<(), Error> {
+    let nearest = path.ancestors().find(|above| above.is_dir()).unwrap_or(path);
+    probe(nearest)
+}
+
 /// Finds out whether a file can be written into the directory, and leaves nothing behind.
 pub fn probe(dir: &Path) -> Result<(), Error> {
     tempfile::Builder::new()

@@ -8,7 +8,7 @@ mod error;
 mod file;
 mod lock;
 
-pub use directory::{create_private_dir_all, probe, sync_dir};
+pub use directory::{create_private_dir_all, probe, probe_nearest, sync_dir};
 pub use error::{Error, Kind, Step};
 pub use file::{create_new, read, remove_leftovers, replace};
 pub use lock::{Guard, lock};

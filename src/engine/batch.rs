@@ -6,14 +6,12 @@ use futures::StreamExt;
 
 use super::accounts::{Discovery, Managed};
 use super::drive::{Patience, drive};
-use super::report::{Outcomes, Report};
+use super::report::{Outcomes, Report, vault_exit};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::{AccountName, Standing};
-use crate::domain::exit::Exit;
 use crate::domain::rotation::{Goal, Waiting};
 use crate::ports::observer::Fact;
-use crate::ports::vault::VaultError;
 
 /// Rotations that are under way at once.
 const AT_ONCE: usize = 16;
@@ -127,14 +125,14 @@ impl World {
                 until: self.clock.wall(),
                 pending: false,
             };
-            return Report { account, secret, result };
+            return Report { account, secret: Some(secret), result };
         }
         self.note(&Fact::Began { account: &account, secret: &secret });
         let result = Outcomes::of(drive(self, &managed, Goal::Rotate, insists, patience).await);
         if let Outcomes::Unfinished { reason, .. } = &result {
             self.note(&Fact::Unfinished { account: &account, secret: &secret, why: reason });
         }
-        Report { account, secret, result }
+        Report { account, secret: Some(secret), result }
     }
 }
 
@@ -143,14 +141,7 @@ impl World {
 pub fn planned(surveyed: &Surveyed<'_>) -> Report {
     let result = match &surveyed.status {
         Ok(status) => Outcomes::Planned { finishes: status.unfinished },
-        Err(error) => Outcomes::Failed {
-            reason: error.to_string(),
-            exit: match error {
-                VaultError::Denied(_) => Exit::Denied,
-                VaultError::Unreadable(_) => Exit::Unavailable,
-                _ => Exit::Temporary,
-            },
-        },
+        Err(error) => Outcomes::Failed { reason: error.to_string(), exit: vault_exit(error) },
     };
-    Report { account: surveyed.managed.name.clone(), secret: surveyed.managed.secret.clone(), result }
+    Report { account: surveyed.managed.name.clone(), secret: Some(surveyed.managed.secret.clone()), result }
 }

@@ -8,14 +8,15 @@ use crate::domain::account::{AccountName, Standing};
 use crate::domain::exit::Exit;
 use crate::domain::rotation::{Block, Freeze, Outcome, VaultTrouble, Waiting};
 use crate::domain::secret::SecretName;
+use crate::ports::vault::VaultError;
 
 /// The result of one account's turn.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The account.
     pub account: AccountName,
-    /// Its secret.
-    pub secret: SecretName,
+    /// Its secret; none when the rules give it none.
+    pub secret: Option<SecretName>,
     /// What happened.
     #[serde(flatten)]
     pub result: Outcomes,
@@ -152,6 +153,18 @@ impl Outcomes {
             },
             Self::Frozen { .. } | Self::Held { .. } => Exit::Unavailable,
             Self::Failed { exit, .. } => *exit,
+        }
+    }
+}
+
+/// How a command ends because of a vault's refusal.
+#[must_use]
+pub const fn vault_exit(error: &VaultError) -> Exit {
+    match error {
+        VaultError::Denied(_) => Exit::Denied,
+        VaultError::Unreadable(_) => Exit::Unavailable,
+        VaultError::Moved | VaultError::TokenUsed | VaultError::Doubtful(_) | VaultError::Unavailable(_) => {
+            Exit::Temporary
         }
     }
 }

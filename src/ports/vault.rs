@@ -70,15 +70,19 @@ pub trait Vault: Send + Sync {
     /// When the current password of a secret was made (`protocol.md`, rule 14), and whether a rotation is unfinished.
     async fn status(&self, place: Place<'_>) -> Result<Status, VaultError>;
 
-    /// Whether this vault can be used at all: it can be read and written and what it holds can be opened. Changes nothing
-    /// but what first use would make.
+    /// The names of everything this vault holds, for people who name an account instead of its secret.
+    async fn secrets(&self) -> Result<Vec<SecretName>, VaultError>;
+
+    /// Whether this vault can be used at all: it can be read and written, or made, and what it holds can be opened. Leaves
+    /// nothing behind.
     async fn check(&self) -> Result<(), VaultError>;
 }
 
 /// A short look at a secret, enough to plan by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// When the current password was made; none when there is no password of ours yet.
+    /// When the current password was made, as its value or its version tells (`protocol.md`, rule 14); none when there is no
+    /// password yet.
     pub last_changed: Option<Timestamp>,
     /// Whether something is pending.
     pub unfinished: bool,
@@ -116,6 +120,19 @@ pub enum Stage {
     Previous,
     /// Replaced before it was promoted, and kept since it may be live.
     Superseded,
+}
+
+impl Stage {
+    /// The stable label, for people and programs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Pending => "pending",
+            Self::Previous => "previous",
+            Self::Superseded => "superseded",
+        }
+    }
 }
 
 /// Why a vault did not do what it was asked. The variants are decisions; the text says cause, place and remedy.

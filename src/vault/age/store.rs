@@ -79,12 +79,17 @@ impl Store {
         Ok(revision(&sealed))
     }
 
-    /// Whether everything can be read, opened and written; makes what first use would make. To be called under the lock.
+    /// Whether everything can be read, opened and written, or made where it is not there yet. Leaves nothing behind.
     pub(super) fn check(&self) -> Result<(), VaultError> {
-        durable::remove_leftovers(&self.root.join("probe")).map_err(|error| refusal(&error))?;
-        durable::probe(&self.root).map_err(|error| refusal(&error))?;
-        let secrets = self.secrets()?;
-        let keyring = self.keyring_or_first(&secrets)?;
+        durable::probe_nearest(&self.root).map_err(|error| refusal(&error))?;
+        let secrets = if self.root.exists() { self.secrets()? } else { Vec::new() };
+        let Some(keyring) = self.identity.load(&self.recipients)? else {
+            return match (secrets.first(), &self.identity) {
+                (Some(secret), _) => Err(self.identity_missing(secret)),
+                (None, IdentitySource::File(path)) => durable::probe_nearest(path).map_err(|error| refusal(&error)),
+                (None, IdentitySource::Bytes { .. }) => Ok(()),
+            };
+        };
         let mut first = None;
         let mut bad = 0_usize;
         for path in &secrets {
@@ -165,6 +170,15 @@ impl Store {
             self.identity.name(),
             secret.display()
         ))
+    }
+
+    /// The names of all secrets, in a stable order. A file whose name could not be a secret's is not ours.
+    pub(super) fn names(&self) -> Result<Vec<SecretName>, VaultError> {
+        if !self.root.exists() {
+            return Ok(Vec::new());
+        }
+        let name = |path: &PathBuf| path.strip_prefix(&self.root).ok()?.with_extension("").to_str()?.parse().ok();
+        Ok(self.secrets()?.iter().filter_map(name).collect())
     }
 
     /// Every secret's file, in a stable order. Hidden names are the lock and leftovers.

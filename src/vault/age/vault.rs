@@ -189,14 +189,12 @@ impl Vault for AgeVault {
         self.look(place.secret, |document| Ok(rules::status(document))).await
     }
 
+    async fn secrets(&self) -> Result<Vec<SecretName>, VaultError> {
+        self.blocking(Store::names).await
+    }
+
     async fn check(&self) -> Result<(), VaultError> {
-        let turn = Arc::clone(&self.queue).lock_owned().await;
-        let held = self.locked(turn).await?;
-        self.blocking(move |store| {
-            let _held = held;
-            store.check()
-        })
-        .await
+        self.blocking(Store::check).await
     }
 }
 

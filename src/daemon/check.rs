@@ -1,0 +1,124 @@
+//! `check`: a line for everything that a rotation needs, each with its remedy; nothing is changed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::command::Failure;
+use super::log::LogObserver;
+use super::wire;
+use crate::cli::show::{self, CheckLine};
+use crate::config::{Config, Reach};
+use crate::domain::exit::Exit;
+use crate::durable;
+use crate::engine::report::vault_exit;
+use crate::ports::provider::ProviderError;
+
+/// Checks, prints a line each, and answers with the exit code of the first line that fails.
+pub(super) async fn check(file: &Path, offline: bool, json: bool) -> Result<Exit, Failure> {
+    let config = Config::read(file)?;
+    let mut lines = vec![CheckLine::good(
+        format!("configuration {}", file.display()),
+        format!("{} tenants, {} vaults, {} rules", config.tenants.len(), config.vaults.len(), config.rules.len()),
+    )];
+    if !offline {
+        online(&config, &mut lines).await?;
+    }
+    let exit = lines.iter().map(|line| line.exit).find(|exit| *exit != Exit::Success).unwrap_or_default();
+    if json {
+        show::print_json(&serde_json::json!({ "exit": exit, "checks": lines }));
+    } else {
+        show::print(&show::check_table(&lines));
+    }
+    Ok(exit)
+}
+
+async fn online(config: &Config, lines: &mut Vec<CheckLine>) -> Result<(), Failure> {
+    let before = lines.len();
+    for tenant in config.tenants.values() {
+        let pair = match &tenant.reach {
+            Reach::Gateway { keys, .. } | Reach::BuiltIn { keys: Some(keys), .. } => keys,
+            Reach::BuiltIn { keys: None, .. } => continue,
+        };
+        let what = format!("keys of {}", tenant.name);
+        lines.push(match wire::keys(&tenant.name, pair) {
+            Ok(_) => CheckLine::good(what, "present".to_owned()),
+            Err(error) => CheckLine::bad(what, error.exit(), error.to_string()),
+        });
+    }
+    let keys_are_there = lines[before..].iter().all(|line| line.exit == Exit::Success);
+    for (name, vault) in wire::vaults(config)? {
+        let what = format!("vault {name}");
+        lines.push(match vault.check().await {
+            Ok(()) => CheckLine::good(what, "can be read, opened and written".to_owned()),
+            Err(error) => CheckLine::bad(what, vault_exit(&error), error.to_string()),
+        });
+    }
+    let state_dir = config.state_dir(&wire::environment())?;
+    let what = format!("state directory {}", state_dir.display());
+    lines.push(match durable::probe_nearest(&state_dir) {
+        Ok(()) => CheckLine::good(what, "can be written".to_owned()),
+        Err(error) => CheckLine::bad(what, Exit::Denied, error.to_string()),
+    });
+    if keys_are_there {
+        provider(config, lines).await?;
+    }
+    Ok(())
+}
+
+async fn provider(config: &Config, lines: &mut Vec<CheckLine>) -> Result<(), Failure> {
+    let wired = wire::world(config, Arc::new(LogObserver::new(config.time_zone.clone()))).await?;
+    let world = &wired.world;
+    let discovery = world.discover().await;
+    for (name, tenant) in &world.tenants {
+        for (kind, provider) in &tenant.providers {
+            if !world.rules.iter().any(|m| m.rule.tenant == *name && m.rule.kind == *kind) {
+                continue;
+            }
+            let what = format!("{kind} accounts of {name}");
+            let failure = discovery.failures.iter().find(|failure| failure.tenant == *name && failure.kind == *kind);
+            if let Some(failure) = failure {
+                lines.push(CheckLine::bad(what, exit_of(&failure.error), failure.error.to_string()));
+                continue;
+            }
+            let matched = discovery.managed.iter().filter(|m| m.name.tenant == *name && m.name.kind == *kind).count();
+            lines.push(CheckLine::good(what, format!("listed; {matched} to be rotated")));
+            let bound = tenant.gateway.max_clock_skew;
+            let what = format!("clock against {name}'s {kind} gateway");
+            lines.push(match provider.clock().skew() {
+                Some(skew) if skew.abs() <= bound => {
+                    CheckLine::good(what, format!("{skew:#} apart, {bound:#} allowed"))
+                }
+                Some(skew) => CheckLine::bad(
+                    what,
+                    Exit::Temporary,
+                    format!(
+                        "{skew:#} apart, {bound:#} allowed: nothing would be applied; set this machine's clock (NTP)"
+                    ),
+                ),
+                None => CheckLine::bad(
+                    what,
+                    Exit::Unavailable,
+                    "the gateway sends no Date header; nothing would be applied without one".to_owned(),
+                ),
+            });
+        }
+    }
+    for conflict in &discovery.conflicts {
+        lines.push(CheckLine::bad("rules and accounts".to_owned(), Exit::Configuration, conflict.to_string()));
+    }
+    Ok(())
+}
+
+const fn exit_of(error: &ProviderError) -> Exit {
+    if error.is_temporary() { Exit::Unavailable } else { Exit::Denied }
+}
+
+impl CheckLine {
+    const fn good(what: String, remark: String) -> Self {
+        Self { what, exit: Exit::Success, remark }
+    }
+
+    const fn bad(what: String, exit: Exit, remark: String) -> Self {
+        Self { what, exit, remark }
+    }
+}

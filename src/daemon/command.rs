@@ -1,0 +1,121 @@
+//! From the command line to an exit code.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use super::wire::WireError;
+use super::{check, emulate, inspect, log, rotate, run};
+use crate::cli::args::{Cli, Command, Secret};
+use crate::cli::show;
+use crate::config::{Config, ConfigError};
+use crate::domain::exit::Exit;
+
+/// Why a command did not come to its answer.
+pub(super) struct Failure {
+    pub(super) exit: Exit,
+    pub(super) report: miette::Report,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, message: String) -> Self {
+        Self { exit, report: miette::Report::msg(message) }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self { exit: Exit::Configuration, report: error.into() }
+    }
+}
+
+impl From<WireError> for Failure {
+    fn from(error: WireError) -> Self {
+        Self { exit: error.exit(), report: error.into() }
+    }
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    end_on_panic();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let json = cli.global.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::new(Exit::Internal, format!("the asynchronous runtime cannot start: {error}"));
+            return fail(&failure, json);
+        }
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => fail(&failure, json),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    let destination = match command {
+        Command::Run if !global.json => log::Destination::Output,
+        _ => log::Destination::Error,
+    };
+    let quiet = !matches!(command, Command::Run | Command::Rotate(_) | Command::Emulator(_));
+    log::start(destination, global.verbose, quiet);
+    if let Command::Emulator(args) = command {
+        return emulate::emulate(args, global.json).await;
+    }
+    let Some(file) = &global.config else {
+        return Err(Failure::new(
+            Exit::Configuration,
+            "no configuration file is named; say --config FILE, or set NCLOUD_ROTATOR_CONFIG".to_owned(),
+        ));
+    };
+    if let Command::Check(args) = command {
+        return check::check(file, args.offline, global.json).await;
+    }
+    let config = Config::read(file)?;
+    match command {
+        Command::Run => run::run(&config, global.json).await,
+        Command::Rotate(args) => rotate::rotate(&config, args, global.json).await,
+        Command::Accounts => inspect::accounts(&config, global.json).await,
+        Command::Secret(Secret::Show(args)) => inspect::secret(&config, &args, global.json).await,
+        Command::Check(_) | Command::Emulator(_) => Ok(Exit::Success),
+    }
+}
+
+/// `--help` and `--version` go to standard output and are no errors; everything else is a usage error.
+fn usage(error: &clap::Error) -> ExitCode {
+    // The reader may have gone; there is nobody else to tell.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(Exit::Success.code()),
+        _ => ExitCode::from(Exit::Usage.code()),
+    }
+}
+
+fn fail(failure: &Failure, json: bool) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{:?}", failure.report);
+    if json {
+        show::print_json(&serde_json::json!({ "exit": failure.exit, "error": failure.report.to_string() }));
+    }
+    ExitCode::from(failure.exit.code())
+}
+
+/// A panic is a fault of this program: it ends the process, in one line that holds no data, and the next start resumes
+/// whatever was under way.
+fn end_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(
+            std::io::stderr(),
+            "fault: ncloud-rotator stopped at {place}; nothing is lost, and the next start resumes. Please report it."
+        );
+        std::process::exit(i32::from(Exit::Internal.code()));
+    }));
+}

@@ -1,0 +1,38 @@
+//! `run`: rotate for ever.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use super::command::Failure;
+use super::log::LogObserver;
+use super::{signals, wire};
+use crate::cli::show;
+use crate::config::Config;
+use crate::domain::exit::Exit;
+use crate::engine::watch::watch;
+use crate::trigger::Trigger;
+
+/// Runs until a signal asks it to end.
+pub(super) async fn run(config: &Config, json: bool) -> Result<Exit, Failure> {
+    let failure = |message: String| Failure::new(Exit::Internal, message);
+    let shutdown = signals::shutdown().map_err(|error| failure(format!("signals cannot be heard: {error}")))?;
+    let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
+    let wired = wire::world(config, observer).await?;
+    let wake = Arc::new(Notify::new());
+    let trigger = Trigger::start(Arc::clone(&wake)).await.map_err(|error| failure(error.to_string()))?;
+    info!(event = "started", config = config.file(), version = env!("CARGO_PKG_VERSION"), "ncloud-rotator runs");
+    let summary = watch(&wired.world, &wake, &shutdown).await;
+    trigger.stop().await;
+    if summary.unfinished.is_empty() {
+        info!(event = "stopped", rotated = summary.rotated, "ncloud-rotator ends; nothing is unfinished");
+    } else {
+        let unfinished = summary.unfinished.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        warn!(event = "stopped", rotated = summary.rotated, unfinished, "ncloud-rotator ends; the next start resumes");
+    }
+    if json {
+        show::print_json(&summary);
+    }
+    Ok(Exit::Success)
+}
