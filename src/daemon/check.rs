@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::command::Failure;
 use super::log::LogObserver;
 use super::wire;
@@ -18,7 +20,12 @@ pub(super) async fn check(file: &Path, offline: bool, json: bool) -> Result<Exit
     let config = Config::read(file)?;
     let mut lines = vec![CheckLine::good(
         format!("configuration {}", file.display()),
-        format!("{} tenants, {} vaults, {} rules", config.tenants.len(), config.vaults.len(), config.rules.len()),
+        format!(
+            "{}, {}, {}",
+            counted(config.tenants.len(), "tenant"),
+            counted(config.vaults.len(), "vault"),
+            counted(config.rules.len(), "rule")
+        ),
     )];
     if !offline {
         online(&config, &mut lines).await?;
@@ -86,13 +93,14 @@ async fn provider(config: &Config, lines: &mut Vec<CheckLine>) -> Result<(), Fai
             let what = format!("clock against {name}'s {kind} gateway");
             lines.push(match provider.clock().skew() {
                 Some(skew) if skew.abs() <= bound => {
-                    CheckLine::good(what, format!("{skew:#} apart, {bound:#} allowed"))
+                    CheckLine::good(what, format!("{}, {bound:#} allowed", apart(skew)))
                 }
                 Some(skew) => CheckLine::bad(
                     what,
                     Exit::Temporary,
                     format!(
-                        "{skew:#} apart, {bound:#} allowed: nothing would be applied; set this machine's clock (NTP)"
+                        "{}, {bound:#} allowed: nothing would be applied; set this machine's clock (NTP)",
+                        apart(skew)
                     ),
                 ),
                 None => CheckLine::bad(
@@ -107,6 +115,15 @@ async fn provider(config: &Config, lines: &mut Vec<CheckLine>) -> Result<(), Fai
         lines.push(CheckLine::bad("rules and accounts".to_owned(), Exit::Configuration, conflict.to_string()));
     }
     Ok(())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// Differences of less than a second say nothing: `Date` has whole seconds.
+fn apart(skew: SignedDuration) -> String {
+    format!("{} s apart", skew.abs().as_secs())
 }
 
 const fn exit_of(error: &ProviderError) -> Exit {

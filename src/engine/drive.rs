@@ -208,7 +208,7 @@ impl Driver<'_> {
             },
             None => return Event::Woken,
         };
-        let now = self.clock.now();
+        let now = whole_seconds(self.clock.now());
         let mark = Mark {
             account: self.managed.subject.to_string(),
             generation: staging.generation,
@@ -368,6 +368,12 @@ struct Staging {
     attempt: u32,
     base: Option<Token>,
     superseding: bool,
+}
+
+/// Values are read by people: a fraction of a second says nothing to them. Rounded down, so that nothing expires later than
+/// it is said to.
+fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 fn is_staged(rotation: &Rotation) -> bool {
