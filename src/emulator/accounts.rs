@@ -110,7 +110,7 @@ impl Held {
 #[derive(Debug, thiserror::Error)]
 pub enum AccountsError {
     /// The file, its lock or its directory cannot be read or written.
-    #[error("the emulator's accounts file {path} cannot be {verb}: {source}; check the path and who owns it", path = path.display())]
+    #[error("the emulator's accounts file {} cannot be {verb}: {source}; check the path and who owns it", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -120,7 +120,7 @@ pub enum AccountsError {
         source: io::Error,
     },
     /// The file does not hold accounts.
-    #[error("the emulator's accounts file {path}, line {line}: {what}; correct it, or move the file away for a new sample", path = path.display())]
+    #[error("the emulator's accounts file {}, line {line}: {what}; correct it, or move the file away for a new sample", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,

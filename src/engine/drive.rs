@@ -1,4 +1,4 @@
-//! Drives one rotation: performs the actions that [`step`] asks for through ports, and feeds back what happened.
+//! Drives one rotation: performs the actions that [`step()`] asks for through ports, and feeds back what happened.
 //!
 //! No decision about a password is made here. What is decided here is patience: how long *this process* goes on waiting.
 //! Wherever it stops, the vault says how to go on.
