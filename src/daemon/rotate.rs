@@ -34,6 +34,9 @@ pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> R
     let world = &wired.world;
     let until = world.clock.boot().saturating_add(args.wait);
     let mut discovery = discover(world, until, &shutdown).await;
+    if shutdown.is_cancelled() {
+        return Err(Failure::new(Exit::Temporary, "interrupted before anything was changed".to_owned()));
+    }
     let failures = std::mem::take(&mut discovery.failures);
     let mut reports = conflicts(&discovery);
     let chosen = match choose(discovery, &args.names) {
@@ -80,7 +83,10 @@ pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> R
 async fn discover<'w>(world: &'w World, until: Duration, shutdown: &CancellationToken) -> Discovery<'w> {
     let mut tries = 0;
     loop {
-        let discovery = world.discover().await;
+        let discovery = tokio::select! {
+            discovery = world.discover() => discovery,
+            () = shutdown.cancelled() => return Discovery::default(),
+        };
         tries += 1;
         let pause = Duration::try_from(Backoff::RETRY.after(tries, "discovery")).unwrap_or_default();
         let hopeful = discovery.failures.iter().any(|failure| failure.error.is_temporary());

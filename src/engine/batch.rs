@@ -118,6 +118,9 @@ impl World {
 
     async fn rotate_one(&self, managed: Managed<'_>, insists: bool, patience: &Patience) -> Report {
         let (account, secret) = (managed.name.clone(), managed.secret.clone());
+        if patience.shutdown.is_cancelled() {
+            return Report { account, secret: Some(secret), result: Outcomes::Interrupted { pending: false } };
+        }
         if let Some(why) = managed.tenant.stopped.why() {
             let result = Outcomes::Unfinished {
                 waits_for: Waiting::Blocked(why),

@@ -71,8 +71,10 @@ async fn look(
     retries: &mut HashMap<AccountName, Retry>,
     summary: &mut Summary,
 ) -> Option<Timestamp> {
-    release_tenants(world).await;
-    let discovery = world.discover().await;
+    let discovery = tokio::select! {
+        discovery = async { release_tenants(world).await; world.discover().await } => discovery,
+        () = shutdown.cancelled() => return None,
+    };
     for problem in &discovery.conflicts {
         world.note(&Fact::Conflict { problem: &problem.to_string() });
     }
