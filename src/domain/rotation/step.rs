@@ -60,6 +60,8 @@ pub struct Rotation {
     /// Attempts below this one are used, in this generation.
     unused_from: Option<(Token, u32)>,
     /// Where an unknown fence counts from, for this candidate.
+    /// Since when a read was missed that shows the used tokens before this one.
+    unseen: Option<(Token, Timestamp)>,
     fence_from: Option<(Token, Timestamp)>,
     /// Failures in a row.
     failures: u32,
@@ -93,6 +95,7 @@ impl Rotation {
             worked: None,
             carry: None,
             unused_from: None,
+            unseen: None,
             fence_from: None,
             failures: 0,
             signed_afresh: false,
@@ -169,6 +172,11 @@ impl Rotation {
             self.unused_from = Some((generation, attempt.saturating_add(1)));
         }
         match trouble {
+            // Only a read that is not late can settle whether the write happened.
+            VaultTrouble::Doubtful if !self.plan.settle.is_zero() => {
+                self.failures = self.failures.saturating_add(1);
+                Action::Wait { until: later(at.now, self.plan.settle), why: Waiting::Vault(trouble) }
+            }
             VaultTrouble::Moved | VaultTrouble::TokenUsed | VaultTrouble::Doubtful if self.failures < RACES => {
                 self.failures += 1;
                 Action::Read
@@ -382,10 +390,33 @@ impl Rotation {
             Owner::Ours { generation: of, attempt } if of == generation => Some(attempt.saturating_add(1)),
             _ => None,
         });
+        let shown = next.max().unwrap_or(0);
         let floor = self.unused_from.and_then(|(of, attempt)| (of == generation).then_some(attempt));
-        let attempt = next.chain(floor).max().unwrap_or(0);
+        let attempt = shown.max(floor.unwrap_or(0));
         let token = Token::of_attempt(&self.plan.subject, generation, attempt);
-        Action::Stage { over: snapshot.revision, token, generation, attempt, content }
+        let (as_of, over) = (snapshot.as_of, snapshot.revision);
+        if attempt > shown
+            && let Some(until) = self.late_until(at, token)
+            && as_of < until
+        {
+            let why = Waiting::Vault(VaultTrouble::TokenUsed);
+            return if at.now < until { Action::Wait { until, why } } else { Action::Read };
+        }
+        Action::Stage { over, token, generation, attempt, content }
+    }
+
+    /// Until when a read may be late that does not show the used tokens before `token`: one of them may be pending, and
+    /// applied, so that nothing is staged over such a read. None where writes are seen at once.
+    fn late_until(&mut self, at: Moment, token: Token) -> Option<Timestamp> {
+        if self.plan.settle.is_zero() {
+            return None;
+        }
+        let since = match self.unseen {
+            Some((of, since)) if of == token => since,
+            _ => at.now,
+        };
+        self.unseen = Some((token, since));
+        Some(later(since, self.plan.settle))
     }
 
     fn over(&self, action: impl FnOnce(super::snapshot::Revision) -> Action) -> Action {

@@ -227,6 +227,16 @@ fn a_lost_promotion_is_settled_by_reading() {
 }
 
 #[test]
+fn where_reads_may_be_late_a_lost_answer_is_settled_by_one_that_is_not() {
+    let mut story = Story::new();
+    story.rotation.plan.settle = SignedDuration::from_secs(30);
+    assert_eq!(story.reads(&idle()), STAGE(0, 1));
+    let wait = story.told(Event::VaultFailed(VaultTrouble::Doubtful));
+    assert_eq!(waits(wait), Some((30, Waiting::Vault(VaultTrouble::Doubtful))));
+    assert_eq!(story.told(Event::Woken), Action::Read);
+}
+
+#[test]
 fn a_rotation_that_somebody_else_finished_is_over() {
     let mut story = Story::new();
     assert_eq!(story.reads(&idle()), STAGE(0, 1));
@@ -446,6 +456,21 @@ fn a_used_token_that_turns_out_to_be_pending_is_worked_with() {
     assert_eq!(story.reads(&idle()), STAGE(0, 1));
     assert_eq!(story.told(Event::VaultFailed(VaultTrouble::TokenUsed)), Action::Read);
     assert!(matches!(story.reads(&pending(0)), Action::Permit { .. }));
+}
+
+#[test]
+fn where_reads_may_be_late_a_used_token_that_no_read_shows_is_looked_for_until_they_have_settled() {
+    let mut story = Story::new();
+    story.rotation.plan.settle = SignedDuration::from_secs(30);
+    assert_eq!(story.reads(&idle()), STAGE(0, 1));
+    assert_eq!(story.told(Event::VaultFailed(VaultTrouble::TokenUsed)), Action::Read);
+    let late = Some((30, Waiting::Vault(VaultTrouble::TokenUsed)));
+    assert_eq!(waits(story.reads(&idle())), late, "attempt 0 may be pending: attempt 1 would take its place unseen");
+    story.now = 29;
+    assert_eq!(waits(story.reads(&idle())), late);
+    story.now = 31;
+    assert_eq!(story.told(read_at(29, idle())), Action::Read);
+    assert_eq!(story.reads(&idle()), STAGE(1, 1), "nobody holds it pending");
 }
 
 // Rule 5: doubt.
