@@ -31,6 +31,18 @@ impl Token {
         Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
     }
 
+    /// The token under which the provider's answer to an intent is stored (`protocol.md`, rule 11).
+    #[must_use]
+    pub fn answer(self) -> Self {
+        Self(Uuid::new_v5(&self.0, b"answer"))
+    }
+
+    /// A random token, for an intent; the bytes are the caller's to draw.
+    #[must_use]
+    pub const fn random(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
     /// Names the content that was staged under `self` at that moment (see `Pending::candidate`).
     #[must_use]
     pub fn candidate(self, staged_at: Option<Timestamp>) -> Self {

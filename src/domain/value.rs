@@ -26,6 +26,19 @@ pub struct Mark {
     pub attempt: u32,
     /// The journal whose process staged it.
     pub by: String,
+    /// Its part in a rotation whose password the provider makes (`protocol.md`, rule 11); none in all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Part>,
+}
+
+/// A version's part in a rotation whose password the provider makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// It says that the provider is about to be asked, and holds no password.
+    Intent,
+    /// It holds what the provider answered.
+    Answer,
 }
 
 /// One version's value. Its `Debug` shows key names only; its strings are wiped on drop.
@@ -97,15 +110,19 @@ impl SecretValue {
         if let Some(at) = new.expires_at {
             set("expires_at", at.to_string().into());
         }
-        set(
-            "rotation",
-            serde_json::json!({
-                "account": new.mark.account,
-                "generation": new.mark.generation,
-                "attempt": new.mark.attempt,
-                "by": new.mark.by,
-            }),
-        );
+        set("rotation", new.mark.to_json());
+        next
+    }
+
+    /// The value of an intent to replace `self`: it holds no password.
+    #[must_use]
+    pub fn intent(&self, mark: &Mark) -> Self {
+        let mut next = self.clone();
+        next.0.remove("awaiting_first_rotation");
+        if let Some(mut password) = next.0.remove("password") {
+            wipe(&mut password);
+        }
+        next.0.insert("rotation".to_owned(), mark.to_json());
         next
     }
 
@@ -150,6 +167,32 @@ impl SecretValue {
     }
 }
 
+impl Mark {
+    fn to_json(&self) -> Value {
+        let mut mark = serde_json::json!({
+            "account": self.account,
+            "generation": self.generation,
+            "attempt": self.attempt,
+            "by": self.by,
+        });
+        if let (Some(part), Value::Object(map)) = (self.provider, &mut mark) {
+            map.insert("provider".to_owned(), part.label().into());
+        }
+        mark
+    }
+}
+
+impl Part {
+    /// The stable label, as it stands in values.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Answer => "answer",
+        }
+    }
+}
+
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
@@ -184,7 +227,13 @@ mod tests {
             unreachable!()
         };
         let subject = Subject { site: Site::Public, kind: Kind::DataForest, id: AccountId("id1".into()) };
-        let mark = Mark { account: subject.to_string(), generation: Token::placeholder(), attempt: 2, by: "j".into() };
+        let mark = Mark {
+            account: subject.to_string(),
+            generation: Token::placeholder(),
+            attempt: 2,
+            by: "j".into(),
+            provider: None,
+        };
         let value = SecretValue::from_map(map).rotated(&Rotated {
             username: "df-a",
             password: &Password::new("new".into()),

@@ -12,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 use super::accounts::Managed;
 use super::world::World;
 use crate::domain::rotation::{
-    Action, Answer, Block, Content, Event, Goal, Heard, Moment, Outcome, Plan, Rotation, VaultTrouble, Waiting, step,
+    Action, Answer, Block, Content, Event, Goal, Heard, Maker, Moment, Outcome, Plan, Rotation, VaultTrouble, Waiting,
+    step,
 };
 use crate::domain::secret::Password;
 use crate::domain::token::Token;
-use crate::domain::value::{Mark, Rotated};
+use crate::domain::value::{Mark, Part, Rotated, SecretValue};
 use crate::ports::clock::GatewayClock;
-use crate::ports::entropy::Draw;
+use crate::ports::entropy::{Draw, EntropyError};
 use crate::ports::observer::Fact;
 use crate::ports::provider::{Provider, ProviderError};
 use crate::ports::vault::{Place, Vault, VaultError};
@@ -71,6 +72,7 @@ pub async fn drive(world: &World, managed: &Managed<'_>, goal: Goal, insists: bo
         gateway: managed.tenant.gateway,
         settle: SignedDuration::ZERO,
         goal,
+        maker: Maker::Us,
         insists,
     };
     let record = match world.journal.record(&managed.subject).await {
@@ -147,7 +149,8 @@ impl Driver<'_> {
                 self.written(written)
             }
             Action::Stage { over, token, generation, attempt, content } => {
-                if self.patience.shutdown.is_cancelled() && content == Content::Fresh {
+                let begins = matches!(content, Content::Fresh | Content::Intent);
+                if begins && self.patience.shutdown.is_cancelled() {
                     return Performed::End(Ended::Interrupted { staged: is_staged(rotation) });
                 }
                 let password = match self.password_for(content) {
@@ -156,13 +159,24 @@ impl Driver<'_> {
                 };
                 let base = rotation.seen().and_then(|seen| seen.current.as_ref()).map(|version| version.token);
                 let superseding = is_staged(rotation);
-                self.stage(Staging { over, token, generation, attempt, base, superseding }, password).await
+                let (token, part) = match content {
+                    Content::Fresh | Content::Again(_) => (token, None),
+                    Content::Generated(_) => (token, Some(Part::Answer)),
+                    Content::Intent => match self.random_token() {
+                        Ok(token) => (token, Some(Part::Intent)),
+                        Err(error) => return Performed::End(Ended::Failed(error.to_string())),
+                    },
+                };
+                self.stage(Staging { over, token, generation, attempt, base, part, superseding }, password).await
             }
             Action::Permit { over, token } => {
                 let written = self.vault.permit(self.place(), over, token, self.clock).await;
                 self.written(written)
             }
             Action::Send { token, candidate, signed_at } => self.send(token, candidate, signed_at).await,
+            Action::Generate { .. } => {
+                return Performed::End(Ended::Failed("the provider cannot be asked for a password yet".to_owned()));
+            }
             Action::Promote { over, token } => {
                 let written = self.vault.promote(self.place(), over, token, self.clock).await;
                 self.written(written)
@@ -184,23 +198,31 @@ impl Driver<'_> {
         }
     }
 
-    fn password_for(&self, content: Content) -> Result<Password, String> {
+    /// The password that a candidate shall hold; none for an intent.
+    fn password_for(&self, content: Content) -> Result<Option<Password>, String> {
         match content {
+            Content::Intent => Ok(None),
             Content::Fresh => self
                 .managed
                 .managing
                 .generator
                 .draw(&self.managed.account.name, &mut Draw(self.world.entropy.as_ref()))
+                .map(Some)
                 .map_err(|error| error.to_string()),
-            Content::Again(candidate) => self
-                .passwords
-                .get(&candidate)
-                .cloned()
-                .ok_or_else(|| "the secret was deleted, and this process no longer holds its password".to_owned()),
+            Content::Again(candidate) | Content::Generated(candidate) => match self.passwords.get(&candidate) {
+                Some(password) => Ok(Some(password.clone())),
+                None => Err("the secret was deleted, and this process does not hold its password".to_owned()),
+            },
         }
     }
 
-    async fn stage(&mut self, staging: Staging, password: Password) -> Event {
+    fn random_token(&self) -> Result<Token, EntropyError> {
+        let mut bytes = [0; 16];
+        self.world.entropy.fill(&mut bytes)?;
+        Ok(Token::random(bytes))
+    }
+
+    async fn stage(&mut self, staging: Staging, password: Option<Password>) -> Event {
         let base = match staging.base {
             Some(token) => match self.vault.value(&self.managed.secret, token).await {
                 Ok(value) => value,
@@ -208,27 +230,11 @@ impl Driver<'_> {
             },
             None => return Event::Woken,
         };
-        let now = whole_seconds(self.clock.now());
-        let mark = Mark {
-            account: self.managed.subject.to_string(),
-            generation: staging.generation,
-            attempt: staging.attempt,
-            by: self.world.journal.id().to_owned(),
-        };
-        let value = base.rotated(&Rotated {
-            username: &self.managed.account.name,
-            password: &password,
-            subject: &self.managed.subject,
-            tenant: &self.managed.name.tenant,
-            login_url: None,
-            rotated_at: now,
-            expires_at: self.managed.expires_at(now),
-            mark: &mark,
-        });
+        let value = self.value(&base, &staging, password.as_ref());
         let staged = self.vault.stage(self.place(), staging.over, staging.token, &value, self.clock).await;
         if let Ok(snapshot) = &staged {
             let candidate = snapshot.pending.as_ref().map(|pending| pending.candidate);
-            self.passwords.extend(candidate.map(|candidate| (candidate, password)));
+            self.passwords.extend(candidate.zip(password));
             self.world.note(&Fact::Staged {
                 account: &self.managed.name,
                 secret: &self.managed.secret,
@@ -236,6 +242,29 @@ impl Driver<'_> {
             });
         }
         self.written(staged)
+    }
+
+    /// The value that replaces `base`: every key that is not ours survives.
+    fn value(&self, base: &SecretValue, staging: &Staging, password: Option<&Password>) -> SecretValue {
+        let now = whole_seconds(self.clock.now());
+        let mark = Mark {
+            account: self.managed.subject.to_string(),
+            generation: staging.generation,
+            attempt: staging.attempt,
+            by: self.world.journal.id().to_owned(),
+            provider: staging.part,
+        };
+        let Some(password) = password else { return base.intent(&mark) };
+        base.rotated(&Rotated {
+            username: &self.managed.account.name,
+            password,
+            subject: &self.managed.subject,
+            tenant: &self.managed.name.tenant,
+            login_url: None,
+            rotated_at: now,
+            expires_at: self.managed.expires_at(now),
+            mark: &mark,
+        })
     }
 
     /// Rate permission first, then the record, then the request: what is recorded as sent was about to leave.
@@ -367,6 +396,7 @@ struct Staging {
     generation: Token,
     attempt: u32,
     base: Option<Token>,
+    part: Option<Part>,
     superseding: bool,
 }
 

@@ -23,8 +23,19 @@ pub struct Plan {
     pub settle: SignedDuration,
     /// How far to go.
     pub goal: Goal,
+    /// Who makes the password.
+    pub maker: Maker,
     /// A person asked for it by name: the first superseding does not wait for its spacing.
     pub insists: bool,
+}
+
+/// Who makes a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Maker {
+    /// We do, before the provider hears of it.
+    Us,
+    /// The provider does, and tells it once (rule 11).
+    Provider,
 }
 
 /// How far a rotation goes.
@@ -65,7 +76,8 @@ pub enum Event {
     Written(Snapshot),
     /// The vault did not do what was asked.
     VaultFailed(VaultTrouble),
-    /// Answers [`Action::Send`].
+    /// Answers [`Action::Send`] and [`Action::Generate`]. After an accepted [`Action::Generate`] the password is held by
+    /// whoever performed it.
     Answered(Answer),
     /// Answers [`Action::Send`]: nothing was sent, because permission to send had to be waited for.
     Delayed,
@@ -95,7 +107,7 @@ pub enum Action {
     Stage {
         /// Over this state of the secret.
         over: Revision,
-        /// The candidate's token.
+        /// The candidate's token; for an [`Content::Intent`] whoever performs this draws a random one instead.
         token: Token,
         /// The version it is to replace.
         generation: Token,
@@ -114,6 +126,15 @@ pub enum Action {
     /// Record the send durably, send the version's password once, record the answer.
     Send {
         /// The pending version.
+        token: Token,
+        /// Its candidate.
+        candidate: Token,
+        /// The time to sign with (rule 2).
+        signed_at: Timestamp,
+    },
+    /// Record the send durably, ask the provider once to make a password, record the answer, hold the password.
+    Generate {
+        /// The pending intent.
         token: Token,
         /// Its candidate.
         candidate: Token,
@@ -145,6 +166,10 @@ pub enum Content {
     Fresh,
     /// The one that this process holds for another candidate, which was lost from the vault (rule 13).
     Again(Token),
+    /// None: the version says that the provider is about to be asked (rule 11).
+    Intent,
+    /// The one that the provider answered to this intent.
+    Generated(Token),
 }
 
 /// Why the vault failed, as far as the protocol cares.

@@ -57,6 +57,16 @@ pub enum Owner {
         /// Which attempt at replacing that version it is.
         attempt: u32,
     },
+    /// An intent of ours: the provider was to make the password, and the version holds none (rule 11).
+    Intent {
+        /// The token of the version that was current when it was staged.
+        generation: Token,
+    },
+    /// A password that the provider made, as it answered an intent: it was live when it was stored (rule 11).
+    Generated {
+        /// The token of the version that was current when its intent was staged.
+        generation: Token,
+    },
     /// It carries our mark for *another* account: refused untouched.
     OtherAccount,
     /// It carries no mark of ours, and nothing in this secret ever did: it can be adopted.

@@ -23,7 +23,9 @@
 use jiff::SignedDuration;
 
 use super::answer::{Answer, Block};
-use super::protocol::{Action, Content, Event, Freeze, Goal, Heard, Moment, Outcome, Plan, VaultTrouble, Waiting};
+use super::protocol::{
+    Action, Content, Event, Freeze, Goal, Heard, Maker, Moment, Outcome, Plan, VaultTrouble, Waiting,
+};
 use super::record::Record;
 use super::snapshot::{Owner, Pending, Predecessor, Snapshot, Version};
 use crate::domain::Timestamp;
@@ -57,6 +59,8 @@ pub struct Rotation {
     worked: Option<(Token, Token)>,
     /// A candidate that vanished from the vault after it was sent (rule 13).
     carry: Option<Token>,
+    /// The intent that the provider answered, with its token and attempt, until the answer is stored (rule 11).
+    answer: Option<Intent>,
     /// Attempts below this one are used, in this generation.
     unused_from: Option<(Token, u32)>,
     /// Where an unknown fence counts from, for this candidate.
@@ -72,11 +76,18 @@ pub struct Rotation {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Intent {
+    token: Token,
+    candidate: Token,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Doing {
     Nothing,
     Staging { token: Token, generation: Token, attempt: u32, content: Content },
     Permitting,
     Sending { token: Token, candidate: Token },
+    Generating(Intent),
     Other,
 }
 
@@ -94,6 +105,7 @@ impl Rotation {
             permit: None,
             worked: None,
             carry: None,
+            answer: None,
             unused_from: None,
             unseen: None,
             fence_from: None,
@@ -145,6 +157,7 @@ pub fn step(mut rotation: Rotation, at: Moment, event: Event) -> (Rotation, Acti
         }
         Action::Permit { .. } => Doing::Permitting,
         Action::Send { token, candidate, .. } => Doing::Sending { token, candidate },
+        Action::Generate { token, candidate, .. } => Doing::Generating(Intent { token, candidate }),
         _ => Doing::Other,
     };
     (rotation, action)
@@ -163,6 +176,10 @@ impl Rotation {
         if let (Doing::Staging { content: Content::Again(lost), .. }, Some(pending)) = (done, &snapshot.pending) {
             self.carry = None;
             self.record.again(lost, pending.candidate);
+        }
+        if let Doing::Staging { content: Content::Generated(_), .. } = done {
+            self.answer = None;
+            self.permit = None;
         }
         self.decide(at, snapshot)
     }
@@ -186,7 +203,12 @@ impl Rotation {
     }
 
     fn answered(&mut self, at: Moment, done: Doing, answer: Answer) -> Action {
-        let (Doing::Sending { token, candidate }, Some(snapshot)) = (done, self.seen.clone()) else {
+        let (token, candidate) = match done {
+            Doing::Sending { token, candidate } => (token, candidate),
+            Doing::Generating(intent) => return self.generated(at, intent, answer),
+            _ => return Action::Read,
+        };
+        let Some(snapshot) = self.seen.clone() else {
             return Action::Read;
         };
         self.permit = None;
@@ -208,6 +230,23 @@ impl Rotation {
         }
     }
 
+    /// An intent is sent once, whatever comes back (rule 11).
+    fn generated(&mut self, at: Moment, intent: Intent, answer: Answer) -> Action {
+        self.permit = None;
+        self.record.sending(intent.candidate);
+        self.record.answered(intent.candidate, answer);
+        match answer {
+            Answer::Accepted => {
+                self.failures = 0;
+                self.answer = Some(intent);
+                self.seen.clone().map_or(Action::Read, |snapshot| self.decide(at, snapshot))
+            }
+            Answer::Refused => self.wait(at, Waiting::Spacing),
+            Answer::Blocked(block) => self.wait(at, Waiting::Blocked(block)),
+            Answer::Ambiguous(doubt) => self.wait(at, Waiting::Doubt(doubt)),
+        }
+    }
+
     /// What to do follows from one read, and from nothing older.
     fn decide(&mut self, at: Moment, snapshot: Snapshot) -> Action {
         let (current, pending) = (snapshot.current.clone(), snapshot.pending.clone());
@@ -223,13 +262,27 @@ impl Rotation {
         match current.owner {
             Owner::OtherAccount => return Action::Finish(Outcome::Frozen(Freeze::OtherAccount)),
             Owner::Stranger => return Action::Finish(Outcome::Frozen(Freeze::ForeignCurrent)),
-            Owner::Placeholder | Owner::Ours { .. } | Owner::NeverOurs => {}
+            Owner::Placeholder
+            | Owner::Ours { .. }
+            | Owner::Intent { .. }
+            | Owner::Generated { .. }
+            | Owner::NeverOurs => {}
+        }
+        if let Some(intent) = self.answer.filter(|_| current.token == base) {
+            return self.store(current.token, intent);
         }
         let Some(pending) = pending else {
             return self.idle(at, &current, base);
         };
         match pending.version.owner {
             Owner::Ours { generation, attempt } => self.unfinished(at, &current, &pending, generation, attempt),
+            Owner::Intent { generation } if generation == current.token => self.intended(at, &current, &pending),
+            Owner::Generated { generation } if generation == current.token => {
+                let token = pending.version.token;
+                self.worked = Some((token, pending.candidate));
+                self.over(|over| Action::Promote { over, token })
+            }
+            Owner::Intent { .. } | Owner::Generated { .. } => self.supersede(at, current.token, Spaced::No),
             Owner::OtherAccount => Action::Finish(Outcome::Frozen(Freeze::OtherAccount)),
             Owner::Placeholder | Owner::NeverOurs | Owner::Stranger => {
                 Action::Finish(Outcome::Frozen(Freeze::ForeignPending))
@@ -241,7 +294,8 @@ impl Rotation {
     /// the vault (rule 13), unless another replica has set a newer one by then.
     fn deleted(&mut self) {
         let sent = |candidate: &Token| self.record.count(*candidate) > 0;
-        self.carry = self.candidate().filter(sent).or(self.carry);
+        let held = |candidate: &Token| self.plan.maker == Maker::Us || self.record.accepted(*candidate);
+        self.carry = self.candidate().filter(sent).filter(held).or(self.carry);
     }
 
     /// A secret that does not exist, or has no version; when it had one before, it was deleted.
@@ -269,8 +323,36 @@ impl Rotation {
         }
         match self.plan.goal {
             Goal::Finish => Action::Finish(Outcome::Idle),
-            Goal::Rotate => self.stage(at, current.token, Content::Fresh),
+            Goal::Rotate => self.stage(at, current.token, self.fresh()),
         }
+    }
+
+    /// What a new candidate holds.
+    const fn fresh(&self) -> Content {
+        match self.plan.maker {
+            Maker::Us => Content::Fresh,
+            Maker::Provider => Content::Intent,
+        }
+    }
+
+    /// Only the process that staged an intent sends it, and only once; any other intent is replaced by a new one.
+    fn intended(&mut self, at: Moment, current: &Version, pending: &Pending) -> Action {
+        if self.permit != Some(pending.candidate) {
+            return self.supersede(at, current.token, Spaced::No);
+        }
+        let (token, candidate) = (pending.version.token, pending.candidate);
+        match self.may_apply(at, pending) {
+            Ok(signed_at) => Action::Generate { token, candidate, signed_at },
+            Err(action) => action,
+        }
+    }
+
+    /// Stores what the provider answered, over whatever is pending in the same generation: another process may have
+    /// replaced the intent, but waits the fence before it sends its own.
+    fn store(&mut self, generation: Token, intent: Intent) -> Action {
+        let token = intent.token.answer();
+        let content = Content::Generated(intent.candidate);
+        self.over(|over| Action::Stage { over, token, generation, attempt: 0, content })
     }
 
     fn unfinished(
@@ -299,31 +381,39 @@ impl Rotation {
         self.apply(at, pending)
     }
 
-    /// Rules 1, 2, 7 and 8, in the order in which each makes the next one's question meaningful: no fence is measured by
-    /// a clock that was not set lately, nor with a read from a time that has not come.
     fn apply(&mut self, at: Moment, pending: &Pending) -> Action {
         let (token, candidate) = (pending.version.token, pending.candidate);
+        match self.may_apply(at, pending) {
+            Ok(signed_at) => Action::Send { token, candidate, signed_at },
+            Err(action) => action,
+        }
+    }
+
+    /// The time to sign with, or what must come first. Rules 1, 2, 7 and 8, in the order in which each makes the next one's
+    /// question meaningful: no fence is measured by a clock that was not set lately, nor with a read from a time that has not
+    /// come.
+    fn may_apply(&mut self, at: Moment, pending: &Pending) -> Result<Timestamp, Action> {
         let (Some(heard), Some(snapshot)) = (at.heard_lately(), self.seen.clone()) else {
-            return Action::Probe;
+            return Err(Action::Probe);
         };
         if snapshot.as_of > later(at.now, self.plan.gateway.max_clock_skew) {
-            return Action::Read;
+            return Err(Action::Read);
         }
         if let Some(until) = self.fence_end(at, &snapshot, pending)
             && snapshot.as_of.min(at.now) < until
         {
-            return if at.now < until { Action::Wait { until, why: Waiting::Fence } } else { Action::Read };
+            return Err(if at.now < until { Action::Wait { until, why: Waiting::Fence } } else { Action::Read });
         }
         if heard.skew.abs() > self.plan.gateway.max_clock_skew {
-            return self.wait(at, Waiting::ClockSkew);
+            return Err(self.wait(at, Waiting::ClockSkew));
         }
-        if pending.permits.is_some() && self.permit != Some(candidate) {
-            return Action::Permit { over: snapshot.revision, token };
+        if pending.permits.is_some() && self.permit != Some(pending.candidate) {
+            return Err(Action::Permit { over: snapshot.revision, token: pending.version.token });
         }
         if at.now.duration_since(snapshot.as_of) > self.plan.gateway.freshness() {
-            return Action::Read;
+            return Err(Action::Read);
         }
-        Action::Send { token, candidate, signed_at: snapshot.as_of }
+        Ok(snapshot.as_of)
     }
 
     /// When the fence of a pending version ends; none when it has nothing to wait for (rules 1 and 7).
@@ -371,13 +461,13 @@ impl Rotation {
         if let Spaced::Yes = spaced {
             self.insists = false;
         }
-        self.stage(at, generation, Content::Fresh)
+        self.stage(at, generation, self.fresh())
     }
 
     /// Stages the next unused attempt. The vault stamps the write with gateway time, from which a fence may count, so the
     /// gateway must have been heard lately; only putting a lost password back does not wait for that.
     fn stage(&mut self, at: Moment, generation: Token, content: Content) -> Action {
-        let heard = if content == Content::Fresh { at.heard_lately() } else { at.heard };
+        let heard = if matches!(content, Content::Again(_)) { at.heard } else { at.heard_lately() };
         if heard.is_none() {
             return Action::Probe;
         }

@@ -19,7 +19,7 @@ use crate::domain::account::Subject;
 use crate::domain::rotation::snapshot::{Owner, Pending, Predecessor, Revision, Snapshot, Superseded, Version};
 use crate::domain::secret::SecretName;
 use crate::domain::token::Token;
-use crate::domain::value::SecretValue;
+use crate::domain::value::{Mark, Part, SecretValue};
 use crate::ports::vault::{ListedVersion, Listing, Stage, Status, VaultError};
 
 /// Gives a secret without any version its placeholder.
@@ -54,10 +54,16 @@ pub(super) fn stage(
     if document.entries().any(|entry| entry.token == token) {
         return Err(VaultError::TokenUsed);
     }
-    if let Some(replaced) = document.pending.take() {
-        document.superseded.push(Entry { predecessor: None, superseded_at: now, ..replaced });
-    }
-    let predecessor = Some(before(&document));
+    let predecessor = match document.pending.take() {
+        Some(replaced) => {
+            let ended = Before::Ended { candidate: Some(replaced.candidate()), at: now, permits: replaced.permits };
+            if !is_intent(&replaced.value) {
+                document.superseded.push(Entry { predecessor: None, superseded_at: now, ..replaced });
+            }
+            Some(ended)
+        }
+        None => Some(before(&document)),
+    };
     document.pending =
         Some(Entry { token, created_at: now, permits: Some(1), predecessor, superseded_at: None, value });
     Ok(document)
@@ -179,7 +185,11 @@ fn predecessor(recorded: Option<&Before>) -> Predecessor {
 
 fn owner(value: &SecretValue, account: &str, was_ours: bool) -> Owner {
     match value.mark() {
-        Some(mark) if mark.account == account => Owner::Ours { generation: mark.generation, attempt: mark.attempt },
+        Some(Mark { account: of, generation, attempt, provider, .. }) if of == account => match provider {
+            None => Owner::Ours { generation, attempt },
+            Some(Part::Intent) => Owner::Intent { generation },
+            Some(Part::Answer) => Owner::Generated { generation },
+        },
         Some(_) => Owner::OtherAccount,
         None if is_placeholder(value) => Owner::Placeholder,
         None if was_ours || carries_mark(value) => Owner::Stranger,
@@ -191,6 +201,11 @@ fn owner(value: &SecretValue, account: &str, was_ours: bool) -> Owner {
 /// never ours, which stays that until the promotion.
 fn was_ours(document: &Document) -> bool {
     document.promoted_at.is_some() || document.previous.as_ref().is_some_and(|entry| carries_mark(&entry.value))
+}
+
+/// Whether it holds no password, but the intent to have one made: nothing is lost with it.
+fn is_intent(value: &SecretValue) -> bool {
+    value.mark().is_some_and(|mark| mark.provider == Some(Part::Intent)) && value.password().is_none()
 }
 
 /// Whether there is a mark of ours, be it damaged. A foreign `rotation` key of another shape is none.

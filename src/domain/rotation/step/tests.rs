@@ -109,7 +109,7 @@ struct Story {
 impl Story {
     fn of(goal: Goal, insists: bool, known: &[(Token, Option<Answer>)]) -> Self {
         let gateway = Gateway::default();
-        let plan = Plan { subject: subject(), gateway, settle: SignedDuration::ZERO, goal, insists };
+        let plan = Plan { subject: subject(), gateway, settle: SignedDuration::ZERO, goal, maker: Maker::Us, insists };
         let heard = Some(Heard { age: SignedDuration::ZERO, skew: SignedDuration::ZERO });
         let mut story = Self { rotation: Rotation::new(plan), now: 0, heard };
         assert_eq!(story.told(Event::Begin(record(known))), Action::Read, "everything begins with a read");
