@@ -538,4 +538,6 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 }
 
 #[cfg(test)]
+mod intents;
+#[cfg(test)]
 mod tests;

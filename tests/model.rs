@@ -1,0 +1,235 @@
+//! The proof: the real `step` under every interleaving of two replicas, crashes, delays, ambiguous answers and arbitrary
+//! refusals, over two kinds of vault, within the bounds of each [`Config`]. Every rule whose removal a model can show is
+//! also taken away, and the loss of a password found.
+//!
+//! Seconds here stand for minutes there: a signature lives 4 s and the gateway works on a request for 1 s at the most, so
+//! that a fence over exact clocks is 5 s.
+
+#[path = "model/aws.rs"]
+mod aws;
+#[path = "model/cas.rs"]
+mod cas;
+#[path = "model/completion.rs"]
+mod completion;
+#[path = "model/config.rs"]
+mod config;
+#[path = "model/turns.rs"]
+mod turns;
+#[path = "model/world.rs"]
+mod world;
+
+use rstest::rstest;
+use stateright::{Checker, HasDiscoveries, Model, Path};
+
+use aws::Aws;
+use cas::Cas;
+use config::{Clock, Config, Faults, Flaw, Start};
+use world::{Protocol, Turn, Vault, World};
+
+const EXACT: Clock = Clock { off: 0, unheard: None };
+const AHEAD: Clock = Clock { off: 1, unheard: None };
+const BEHIND: Clock = Clock { off: -1, unheard: None };
+/// Clocks that were set long ago, and have gone wrong by more than a fence since.
+const DRIFTED: &[[Clock; 2]] =
+    &[[Clock { off: 0, unheard: Some((-6, true)) }, EXACT], [Clock { off: 0, unheard: Some((6, true)) }, EXACT]];
+
+const NONE: Faults = Faults { refusals: 0, doubts: 0, blocks: 0, crashes: 0, journals: 0 };
+const REFUSAL: Faults = Faults { refusals: 1, ..NONE };
+const REFUSAL_AND_DOUBT: Faults = Faults { doubts: 1, ..REFUSAL };
+const CRASH: Faults = Faults { crashes: 1, ..NONE };
+
+/// Two replicas adopt one account; one refusal may happen, and whatever the provider does of itself.
+fn adoption() -> Config {
+    Config {
+        horizon: 6,
+        passwords: 2,
+        rotations: [1, 1],
+        faults: REFUSAL,
+        starts: &[Start::NeverOurs],
+        clocks: &[[EXACT, EXACT]],
+        wall: None,
+        skew: 0,
+        settle: 0,
+        lag: false,
+        complete_one_in: 200,
+        flaw: None,
+    }
+}
+
+/// One replica rotates twice while the other sleeps or works.
+fn twice() -> Config {
+    Config { starts: &[Start::Ours], rotations: [2, 1], faults: NONE, ..adoption() }
+}
+
+fn doubt() -> Config {
+    Config { horizon: 5, faults: REFUSAL_AND_DOUBT, ..adoption() }
+}
+
+fn twice_in_doubt() -> Config {
+    Config { horizon: 5, faults: Faults { doubts: 1, ..NONE }, ..twice() }
+}
+
+fn crash() -> Config {
+    Config { horizon: 5, faults: Faults { journals: 1, ..CRASH }, ..adoption() }
+}
+
+fn block() -> Config {
+    Config { faults: Faults { blocks: 1, ..REFUSAL }, ..adoption() }
+}
+
+fn skew() -> Config {
+    Config { horizon: 8, skew: 1, clocks: &[[EXACT, AHEAD], [BEHIND, EXACT], [AHEAD, EXACT]], ..adoption() }
+}
+
+/// Stamped by an exact clock; signed and waited for by one that is as far ahead as it may be.
+fn skew_in_doubt() -> Config {
+    Config { horizon: 5, clocks: &[[EXACT, AHEAD]], faults: REFUSAL_AND_DOUBT, ..skew() }
+}
+
+fn drifted() -> Config {
+    Config { clocks: DRIFTED, ..adoption() }
+}
+
+fn wrong_wall_clock() -> Config {
+    Config { horizon: 1, wall: Some(-6), faults: CRASH, ..twice() }
+}
+
+fn lag() -> Config {
+    Config { horizon: 5, lag: true, ..adoption() }
+}
+
+fn late_reads() -> Config {
+    Config { horizon: 8, settle: 2, ..adoption() }
+}
+
+/// The other replica goes on to the next generation, which its own kind of trace needs.
+fn next_generation() -> Config {
+    Config { passwords: 3, rotations: [1, 2], ..adoption() }
+}
+
+fn three_candidates() -> Config {
+    let faults = Faults { refusals: 2, ..NONE };
+    Config { horizon: 11, passwords: 3, starts: &[Start::Placeholder], faults, ..adoption() }
+}
+
+#[rstest]
+#[case::adoption(adoption())]
+#[case::doubt(doubt())]
+#[case::twice(twice_in_doubt())]
+#[case::crash(crash())]
+#[case::block(block())]
+#[case::skew(skew())]
+#[case::drifted(drifted())]
+#[case::wrong_wall_clock(wrong_wall_clock())]
+#[case::lag(lag())]
+fn the_promise_holds_over_a_vault_that_compares_and_counts(#[case] config: Config) {
+    holds::<Cas>(config);
+}
+
+#[rstest]
+#[case::adoption(adoption())]
+#[case::doubt(doubt())]
+#[case::twice(twice_in_doubt())]
+#[case::crash(crash())]
+#[case::late_reads(late_reads())]
+#[case::next_generation(next_generation())]
+fn the_promise_holds_over_a_vault_like_that_of_aws(#[case] config: Config) {
+    holds::<Aws>(config);
+}
+
+#[rstest]
+#[case::adoption(Config { horizon: 7, faults: Faults { blocks: 1, ..REFUSAL_AND_DOUBT }, ..adoption() })]
+#[case::twice(Config { passwords: 3, faults: REFUSAL_AND_DOUBT, ..twice() })]
+#[case::crash(Config { faults: Faults { crashes: 1, journals: 1, ..REFUSAL_AND_DOUBT }, ..adoption() })]
+#[case::wrong_wall_clock(Config { horizon: 6, ..wrong_wall_clock() })]
+#[case::lag(Config { faults: REFUSAL_AND_DOUBT, ..lag() })]
+#[case::skew(Config { horizon: 8, ..skew_in_doubt() })]
+#[case::three_candidates(three_candidates())]
+#[ignore = "minutes; run with `cargo test --test model -- --ignored --test-threads 1`"]
+fn the_promise_holds_in_larger_worlds_over_a_vault_that_compares_and_counts(#[case] config: Config) {
+    holds::<Cas>(config);
+}
+
+#[rstest]
+#[case::adoption(Config { horizon: 7, faults: Faults { blocks: 1, ..REFUSAL_AND_DOUBT }, ..adoption() })]
+#[case::late_reads(Config { faults: REFUSAL_AND_DOUBT, ..late_reads() })]
+#[case::next_generation(Config { horizon: 11, faults: REFUSAL_AND_DOUBT, ..next_generation() })]
+#[case::three_candidates(three_candidates())]
+#[ignore = "minutes; run with `cargo test --test model -- --ignored --test-threads 1`"]
+fn the_promise_holds_in_larger_worlds_over_a_vault_like_that_of_aws(#[case] config: Config) {
+    holds::<Aws>(config);
+}
+
+#[rstest]
+#[case(Flaw::NoFence, adoption())]
+#[case(Flaw::ShortFence, adoption())]
+#[case(Flaw::ShortFence, skew_in_doubt())]
+#[case(Flaw::SignsLate, adoption())]
+#[case(Flaw::OriginIsCreation, adoption())]
+#[case(Flaw::SupersededDropped, adoption())]
+#[case(Flaw::PermitsUncounted, adoption())]
+#[case(Flaw::DoubtIsRefusal, doubt())]
+#[case(Flaw::ClocksUnguarded, drifted())]
+#[case(Flaw::StampsUnheard, wrong_wall_clock())]
+#[case(Flaw::ProviderGone, adoption())]
+fn a_rule_taken_away_is_missed_over_a_vault_that_compares_and_counts(#[case] flaw: Flaw, #[case] config: Config) {
+    breaks::<Cas>(flaw, config);
+}
+
+#[rstest]
+#[case(Flaw::NoFence, adoption())]
+#[case(Flaw::ShortFence, adoption())]
+#[case(Flaw::SignsLate, adoption())]
+#[case(Flaw::OriginIsCreation, adoption())]
+#[case(Flaw::NoGenerations, next_generation())]
+#[case(Flaw::TwoReads, adoption())]
+#[case(Flaw::UsedTokenTrusted, adoption())]
+#[case(Flaw::SettleForgotten, late_reads())]
+fn a_rule_taken_away_is_missed_over_a_vault_like_that_of_aws(#[case] flaw: Flaw, #[case] config: Config) {
+    breaks::<Aws>(flaw, config);
+}
+
+/// Comparing the whole secret makes these rules unnecessary there: no write passes over what it did not see.
+#[rstest]
+#[case(Flaw::NoGenerations, adoption())]
+#[case(Flaw::TwoReads, adoption())]
+#[case(Flaw::UsedTokenTrusted, adoption())]
+fn a_vault_that_compares_everything_forgives(#[case] flaw: Flaw, #[case] config: Config) {
+    holds::<Cas>(Config { flaw: Some(flaw), complete_one_in: 0, ..config });
+}
+
+fn holds<V: Vault>(config: Config) {
+    let checker = Protocol::<V>::new(config).checker().finish_when(HasDiscoveries::AnyFailures).spawn_dfs().join();
+    report(checker.unique_state_count(), checker.max_depth());
+    let found: Vec<_> = checker.discoveries().into_iter().map(|(name, path)| [name.to_owned(), told(path)]).collect();
+    assert!(found.is_empty(), "not so: {}", found.concat().join("\n"));
+    assert!(checker.is_done(), "the search ended early");
+}
+
+fn breaks<V: Vault>(flaw: Flaw, config: Config) {
+    let config = Config { flaw: Some(flaw), complete_one_in: u64::from(flaw == Flaw::ProviderGone), ..config };
+    let checker = Protocol::<V>::new(config).checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    report(checker.unique_state_count(), checker.max_depth());
+    let seen =
+        checker.discoveries().keys().any(|name| (flaw == Flaw::ProviderGone) == name.starts_with("when faults stop"));
+    assert!(seen, "the checker did not miss the rule that {flaw:?} takes away");
+}
+
+/// The trace as a list of turns, with the second in which each was taken.
+fn told<V: Vault>(path: Path<World<V>, Turn>) -> String {
+    let line = |(world, turn): (World<V>, Option<Turn>)| {
+        let turn = turn?;
+        let asked = match turn {
+            Turn::Perform(who, _) | Turn::PerformUnheard(who) => format!("{:?}", world.replicas[who].todo),
+            _ => String::new(),
+        };
+        Some(format!("{:3} s  {turn:?} {asked}\n", world.now))
+    };
+    path.into_vec().into_iter().filter_map(line).collect()
+}
+
+#[expect(clippy::print_stderr, reason = "the size of what was searched is half of what a proof by search says")]
+fn report(states: usize, depth: usize) {
+    let thread = std::thread::current();
+    eprintln!("{states:>9} states, depth {depth:>2}: {}", thread.name().unwrap_or("search"));
+}
