@@ -1,0 +1,19 @@
+//! The real program against the real emulator and the real vault, from outside: command lines, output, exit codes, files.
+#![cfg(test)]
+
+mod bench;
+mod clock;
+mod door;
+mod exits;
+mod faults;
+mod fence;
+mod kills;
+mod process;
+mod proxy;
+mod refusals;
+mod rotate;
+mod run;
+mod secrecy;
+mod show;
+mod together;
+mod vault;
