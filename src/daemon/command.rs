@@ -41,6 +41,7 @@ impl From<WireError> for Failure {
 #[must_use]
 pub fn main() -> ExitCode {
     end_on_panic();
+    show_errors_whole();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -105,6 +106,13 @@ fn fail(failure: &Failure, json: bool) -> ExitCode {
         show::print_json(&serde_json::json!({ "exit": failure.exit, "error": failure.report.to_string() }));
     }
     ExitCode::from(failure.exit.code())
+}
+
+/// An error's lines are broken by whoever shows them: broken here, names of accounts and files come apart at their slashes
+/// and dashes, and can neither be copied nor searched for.
+fn show_errors_whole() {
+    // It fails only when a hook is set already, and nobody else sets one.
+    let _ = miette::set_hook(Box::new(|_| Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).build())));
 }
 
 /// A panic is a fault of this program: it ends the process, in one line that holds no data, and the next start resumes

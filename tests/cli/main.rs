@@ -8,6 +8,7 @@ mod exits;
 mod faults;
 mod fence;
 mod kills;
+mod naming;
 mod process;
 mod proxy;
 mod refusals;
