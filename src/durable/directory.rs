@@ -31,7 +31,12 @@ pub fn sync_dir(path: &Path) -> Result<(), Error> {
 
 /// Finds out whether `path` can be made, or written into if it is a directory that exists, and leaves nothing behind.
 pub fn probe_nearest(path: &Path) -> Result<(), Error> {
-    let nearest = path.ancestors().find(|above| above.is_dir()).unwrap_or(path);
+    let mut above = path.ancestors().map(|above| if is_empty(above) { Path::new(".") } else { above });
+    let nearest = above.find(|above| above.symlink_metadata().is_ok()).unwrap_or(path);
+    if !nearest.is_dir() {
+        let in_the_way = io::ErrorKind::NotADirectory.into();
+        return Err(Error::new(Step::CreateDirectory, nearest, in_the_way));
+    }
     probe(nearest)
 }
 
@@ -100,7 +105,11 @@ mod tests {
             let error = create_private_dir_all(&path).unwrap_err();
             assert_eq!(error.kind(), super::super::Kind::Denied, "{error}");
             assert!(error.to_string().contains("file"), "{error}");
+            let probed = probe_nearest(&path).unwrap_err();
+            assert_eq!(probed.kind(), error.kind(), "{probed}");
+            assert!(probed.to_string().contains("file"), "{probed}");
         }
+        probe_nearest(&room.path().join("not/yet/there")).unwrap();
     }
 
     #[test]
