@@ -3,16 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
 
 use super::command::Failure;
 use super::log::LogObserver;
-use super::wire;
+use super::wire::{self, WireError};
 use crate::cli::show::{self, CheckLine};
 use crate::config::{Config, Reach};
+use crate::domain::account::Subject;
 use crate::domain::exit::Exit;
+use crate::domain::rotation::{Answer, Record};
+use crate::domain::token::Token;
 use crate::durable;
 use crate::engine::report::vault_exit;
+use crate::ports::journal::{Journal, JournalError, SendId};
 use crate::ports::provider::ProviderError;
 
 /// Checks, prints a line each, and answers with the exit code of the first line that fails.
@@ -28,7 +33,7 @@ pub(super) async fn check(file: &Path, offline: bool, json: bool) -> Result<Exit
         ),
     )];
     if !offline {
-        online(&config, &mut lines).await?;
+        online(&config, &mut lines).await;
     }
     let exit = lines.iter().map(|line| line.exit).find(|exit| *exit != Exit::Success).unwrap_or_default();
     if json {
@@ -39,7 +44,8 @@ pub(super) async fn check(file: &Path, offline: bool, json: bool) -> Result<Exit
     Ok(exit)
 }
 
-async fn online(config: &Config, lines: &mut Vec<CheckLine>) -> Result<(), Failure> {
+/// What cannot even be wired is a line as well: the lines before it decide how the command ends, and those after it help.
+async fn online(config: &Config, lines: &mut Vec<CheckLine>) {
     let before = lines.len();
     for tenant in config.tenants.values() {
         let pair = match &tenant.reach {
@@ -53,27 +59,45 @@ async fn online(config: &Config, lines: &mut Vec<CheckLine>) -> Result<(), Failu
         });
     }
     let keys_are_there = lines[before..].iter().all(|line| line.exit == Exit::Success);
-    for (name, vault) in wire::vaults(config)? {
+    vaults(config, lines).await;
+    lines.push(state(config));
+    if keys_are_there {
+        provider(config, lines).await;
+    }
+}
+
+async fn vaults(config: &Config, lines: &mut Vec<CheckLine>) {
+    let vaults = match wire::vaults(config) {
+        Ok(vaults) => vaults,
+        Err(error) => return lines.push(CheckLine::unwired("vaults", &error)),
+    };
+    for (name, vault) in vaults {
         let what = format!("vault {name}");
         lines.push(match vault.check().await {
             Ok(()) => CheckLine::good(what, "can be read, opened and written".to_owned()),
             Err(error) => CheckLine::bad(what, vault_exit(&error), error.to_string()),
         });
     }
-    let state_dir = config.state_dir(&wire::environment())?;
-    let what = format!("state directory {}", state_dir.display());
-    lines.push(match durable::probe_nearest(&state_dir) {
-        Ok(()) => CheckLine::good(what, "can be written".to_owned()),
-        Err(error) => CheckLine::bad(what, Exit::Denied, error.to_string()),
-    });
-    if keys_are_there {
-        provider(config, lines).await?;
-    }
-    Ok(())
 }
 
-async fn provider(config: &Config, lines: &mut Vec<CheckLine>) -> Result<(), Failure> {
-    let wired = wire::world(config, Arc::new(LogObserver::new(config.time_zone.clone()))).await?;
+fn state(config: &Config) -> CheckLine {
+    let state_dir = match config.state_dir(&wire::environment()) {
+        Ok(state_dir) => state_dir,
+        Err(error) => return CheckLine::unwired("state directory", &error.into()),
+    };
+    let what = format!("state directory {}", state_dir.display());
+    match durable::probe_nearest(&state_dir) {
+        Ok(()) => CheckLine::good(what, "can be written".to_owned()),
+        Err(error) => CheckLine::bad(what, Exit::Denied, error.to_string()),
+    }
+}
+
+async fn provider(config: &Config, lines: &mut Vec<CheckLine>) {
+    let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
+    let wired = match wire::world_with(config, observer, Arc::new(NoJournal)).await {
+        Ok(wired) => wired,
+        Err(error) => return lines.push(CheckLine::unwired("tenants", &error)),
+    };
     let world = &wired.world;
     let discovery = world.discover().await;
     for (name, tenant) in &world.tenants {
@@ -114,7 +138,6 @@ async fn provider(config: &Config, lines: &mut Vec<CheckLine>) -> Result<(), Fai
     for conflict in &discovery.conflicts {
         lines.push(CheckLine::bad("rules and accounts".to_owned(), Exit::Configuration, conflict.to_string()));
     }
-    Ok(())
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -137,5 +160,45 @@ impl CheckLine {
 
     const fn bad(what: String, exit: Exit, remark: String) -> Self {
         Self { what, exit, remark }
+    }
+
+    fn unwired(what: &str, error: &WireError) -> Self {
+        Self::bad(what.to_owned(), error.exit(), error.to_string())
+    }
+}
+
+/// Discovery asks no journal, and a check makes none.
+struct NoJournal;
+
+#[async_trait]
+impl Journal for NoJournal {
+    fn id(&self) -> &'static str {
+        ""
+    }
+
+    async fn first_seen(&self, _: &Subject, now: Timestamp) -> Result<Timestamp, JournalError> {
+        Ok(now)
+    }
+
+    async fn record(&self, _: &Subject) -> Result<Record, JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn sending(&self, _: &Subject, _: Token) -> Result<SendId, JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn answered(&self, _: SendId, _: Answer) -> Result<(), JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn keep(&self, _: &Subject, _: &[Token]) -> Result<(), JournalError> {
+        Err(NoJournal::error())
+    }
+}
+
+impl NoJournal {
+    fn error() -> JournalError {
+        JournalError("a check keeps no journal, so that nothing can be sent by it".to_owned())
     }
 }

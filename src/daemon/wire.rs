@@ -20,7 +20,7 @@ use crate::engine::world::{Managing, Stop, Tenant, World};
 use crate::journal::Journal;
 use crate::ncloud::{DataForest, SubAccounts, Transport, TransportError, TransportSettings, default_endpoint};
 use crate::ports::clock::{Clock, GatewayClock};
-use crate::ports::journal::JournalError;
+use crate::ports::journal::{Journal as JournalPort, JournalError};
 use crate::ports::keys::{KeyError, KeySource};
 use crate::ports::observer::Observer;
 use crate::ports::provider::Provider;
@@ -72,10 +72,19 @@ pub(super) fn environment() -> Environment {
 
 /// Everything that rotations need.
 pub(super) async fn world(config: &Config, observer: Arc<dyn Observer>) -> Result<Wired, WireError> {
-    let environment = environment();
     config.check_files()?;
+    let journal = Journal::open(&config.state_dir(&environment())?, &SystemEntropy)?;
+    world_with(config, observer, Arc::new(journal)).await
+}
+
+/// The same with another journal than that of the state directory.
+pub(super) async fn world_with(
+    config: &Config,
+    observer: Arc<dyn Observer>,
+    journal: Arc<dyn JournalPort>,
+) -> Result<Wired, WireError> {
+    let environment = environment();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let journal = Journal::open(&config.state_dir(&environment)?, &SystemEntropy)?;
     let vaults = vaults(config)?;
     let mut emulators = Vec::new();
     let mut tenants = BTreeMap::new();
@@ -91,15 +100,8 @@ pub(super) async fn world(config: &Config, observer: Arc<dyn Observer>) -> Resul
         };
         tenants.insert(tenant.name.clone(), tenant_of_world);
     }
-    let world = World {
-        tenants,
-        vaults,
-        rules: managing(config)?,
-        journal: Arc::new(journal),
-        clock,
-        entropy: Arc::new(SystemEntropy),
-        observer,
-    };
+    let world =
+        World { tenants, vaults, rules: managing(config)?, journal, clock, entropy: Arc::new(SystemEntropy), observer };
     Ok(Wired { world: Arc::new(world), _emulators: emulators })
 }
 

@@ -133,6 +133,25 @@ fn a_provider_that_comes_back_within_the_wait_is_waited_for() {
     bench.is_settled("svc-batch", 1);
 }
 
+/// Keys come before the vault, and the vault before the state directory.
+#[test]
+fn check_ends_like_its_first_failing_line() {
+    let bench = Bench::new();
+    bench.run("rotate svc-batch").ends_with(0);
+    fs::write(bench.vault.file("ncloud/main/sub-account/svc-batch"), "damaged").unwrap();
+    fs::remove_dir_all(bench.state()).unwrap();
+    fs::write(bench.state(), "not a directory").unwrap();
+    let told = bench.run("check --json").ends_with(69).json();
+    let exits: Vec<_> = told["checks"].as_array().unwrap().iter().map(|line| line["exit"].as_str().unwrap()).collect();
+    assert_eq!(exits[..4], ["success", "success", "unavailable", "denied"], "{told}");
+    assert!(told["checks"][3]["remark"].as_str().unwrap().contains(&bench.state().display().to_string()), "{told}");
+    assert!(exits[4..].iter().all(|exit| *exit == "success") && exits.len() == 8, "{told}");
+    assert_eq!(told["exit"], "unavailable");
+    let mut command = bench.command(&["check"]);
+    command.env_remove("NCLOUD_SECRET_KEY");
+    bench.run_command(command).ends_with(77).mentions("vault local").mentions("state directory");
+}
+
 #[test]
 fn check_needs_everything_and_leaves_nothing_behind() {
     let bench = Bench::new();
@@ -140,7 +159,7 @@ fn check_needs_everything_and_leaves_nothing_behind() {
     for told in ["keys of main", "vault local", "state directory", "clock against main's", "listed; 4 to be rotated"] {
         assert!(finished.out.contains(told), "{}", finished.out);
     }
-    assert!(!bench.vault.root().exists() && !bench.vault.identity().exists());
+    assert!(!bench.vault.root().exists() && !bench.vault.identity().exists() && !bench.state().exists());
     assert_eq!(bench.emulator.sends().len(), 0);
 }
 
