@@ -57,9 +57,9 @@ pub(super) async fn accounts(config: &Config, json: bool) -> Result<Exit, Failur
 /// Shows one secret. Needs the vault alone: it works when the provider is down and when the journal is lost.
 pub(super) async fn secret(config: &Config, args: &Show, json: bool) -> Result<Exit, Failure> {
     let vaults = wire::vaults(config)?;
-    let found = find(&vaults, &args.name).await?;
+    let (found, unread) = find(&vaults, &args.name).await?;
     let (vault, name) = match found.as_slice() {
-        [] => return Err(nothing(&args.name)),
+        [] => return Err(unread.map_or_else(|| nothing(&args.name), |unread| perhaps_unread(&args.name, &unread))),
         [(vault, name, _)] => (*vault, name),
         several => return Err(ambiguous(&args.name, several)),
     };
@@ -85,9 +85,14 @@ pub(super) async fn secret(config: &Config, args: &Show, json: bool) -> Result<E
 
 type Found<'v> = (&'v str, SecretName, Option<AccountName>);
 
-/// Every secret that answers to a name, whether it is the secret's own or that of the account in it.
-async fn find<'v>(vaults: &'v BTreeMap<String, Arc<dyn Vault>>, wanted: &str) -> Result<Vec<Found<'v>>, Failure> {
+/// Every secret that answers to a name, whether it is the secret's own or that of the account in it; and why the first of
+/// those that could not be looked into could not.
+async fn find<'v>(
+    vaults: &'v BTreeMap<String, Arc<dyn Vault>>,
+    wanted: &str,
+) -> Result<(Vec<Found<'v>>, Option<VaultError>), Failure> {
     let mut found: Vec<Found<'v>> = Vec::new();
+    let mut unread = None;
     for (vault_name, vault) in vaults {
         for name in vault.secrets().await.map_err(|error| vault_failure(&error))? {
             let by_its_own_name = name.as_str() == wanted;
@@ -97,6 +102,7 @@ async fn find<'v>(vaults: &'v BTreeMap<String, Arc<dyn Vault>>, wanted: &str) ->
                 // One damaged secret must not hide the others.
                 Err(error) => {
                     tracing::warn!(event = "vault-unreadable", secret = %name, %error, "this secret cannot be looked into");
+                    unread.get_or_insert(error);
                     None
                 }
             };
@@ -107,7 +113,7 @@ async fn find<'v>(vaults: &'v BTreeMap<String, Arc<dyn Vault>>, wanted: &str) ->
             }
         }
     }
-    Ok(found)
+    Ok((found, unread))
 }
 
 /// Whose password a secret holds, as its values tell.
@@ -130,6 +136,12 @@ fn nothing(name: &str) -> Failure {
              the names, and a secret appears with its account's first rotation"
         ),
     )
+}
+
+/// Nothing that could be looked into answers to it; what could not be may.
+fn perhaps_unread(name: &str, unread: &VaultError) -> Failure {
+    let message = format!("{name:?} may be the account of a secret that cannot be looked into: {unread}");
+    Failure::new(crate::engine::report::vault_exit(unread), message)
 }
 
 fn ambiguous(name: &str, several: &[Found<'_>]) -> Failure {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ncloud_rotator::emulator::{DEMO_ACCESS_KEY, DEMO_SECRET_KEY};
@@ -216,4 +216,10 @@ pub(crate) fn tells_nothing(what: &str, bytes: &[u8], passwords: &BTreeSet<Strin
 
 fn secret(live: &Live) -> String {
     format!("ncloud/main/{}/{}", live.kind, live.name)
+}
+
+/// The permission bits of a file.
+pub(crate) fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
 }

@@ -18,3 +18,4 @@ mod secrecy;
 mod show;
 mod together;
 mod vault;
+mod vault_trouble;
