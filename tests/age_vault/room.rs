@@ -161,6 +161,7 @@ impl Room {
                 generation: Token::placeholder(),
                 attempt: k,
                 by: "journal".into(),
+                provider: None,
             },
         })
     }

@@ -108,8 +108,8 @@ fn an_answer_is_stored_under_the_intents_own_token_and_promoted() {
         panic!("it stores")
     };
     assert_eq!((token, content), (random(1).answer(), Content::Generated(random(1))));
-    let promotes = Action::Promote { over: Revision([2; 32]), token: random(1).answer() };
-    assert_eq!(story.told(Event::Written(answer(1))), promotes);
+    let action = Action::Promote { over: Revision([2; 32]), token: random(1).answer() };
+    assert_eq!(story.told(Event::Written(answer(1))), action);
     let owner = Owner::Generated { generation: current() };
     let promoted = Snapshot { current: Some(Version { token: random(1).answer(), owner }), ..idle() };
     let rotated = Action::Finish(Outcome::Rotated(random(1).answer()));
