@@ -24,6 +24,22 @@ pub struct Facts {
     pub on_adopt: OnAdopt,
 }
 
+impl Facts {
+    /// How long before the expiry the rotation is due: `rotate_before`, but never more than half of what a password lasts. A
+    /// tenant may shorten its expiration below any `rotate_before`, and a password that is due the moment it is made would be
+    /// rotated for ever.
+    fn margin(&self) -> Option<SignedDuration> {
+        Some(self.rotate_before.min(self.lasts? / 2))
+    }
+
+    /// When a password that was changed at `changed` is due; none when it lasts for ever.
+    #[must_use]
+    pub fn due_after(&self, changed: Timestamp) -> Option<Timestamp> {
+        let expires_at = expires_at(changed, self.lasts)?;
+        Some(expires_at.checked_sub(self.margin()?).unwrap_or(Timestamp::MIN))
+    }
+}
+
 /// What follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
@@ -94,7 +110,7 @@ fn expiry(now: Timestamp, facts: &Facts) -> Option<Due> {
 }
 
 fn before_expiry(now: Timestamp, changed: Timestamp, facts: &Facts, reason: Reason) -> Option<Due> {
-    let at = expires_at(changed, facts.lasts)?.checked_sub(facts.rotate_before).unwrap_or(Timestamp::MIN);
+    let at = facts.due_after(changed)?;
     Some(if at <= now { Due::Now(reason) } else { Due::At(at, reason) })
 }
 
@@ -144,6 +160,12 @@ mod tests {
             ("when it is due", steady, 176, Due::Now(Reason::Expires)),
             ("long after its expiry", steady, 1000, Due::Now(Reason::Expires)),
             ("a clock that went back waits", steady, 0, Due::At(at(176), Reason::Expires)),
+            (
+                "a margin longer than half of the life",
+                Facts { rotate_before: days(89), ..steady },
+                101,
+                Due::At(at(145), Reason::Expires),
+            ),
             ("no expiry", Facts { lasts: None, ..steady }, 1000, Due::Never(Reason::NoExpiry)),
         ];
         for (case, facts, today, expected) in table {

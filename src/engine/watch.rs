@@ -163,8 +163,7 @@ fn announce(
     let next = surveyed.iter().filter_map(|surveyed| {
         let managed = &surveyed.managed;
         let (at, reason) = if done(&managed.name) {
-            let at = managed.expires_at(now)?.checked_sub(managed.managing.rule.policy.rotate_before).ok()?;
-            (at, Reason::Expires)
+            (managed.facts(Some(now), now, false).due_after(now)?, Reason::Expires)
         } else {
             match surveyed.due? {
                 Due::At(at, reason) => (at, reason),
