@@ -51,7 +51,7 @@ fn adoption() -> Config {
         skew: 0,
         settle: 0,
         lag: false,
-        complete_one_in: 200,
+        complete_one_in: 400,
         flaw: None,
     }
 }
@@ -74,11 +74,11 @@ fn crash() -> Config {
 }
 
 fn block() -> Config {
-    Config { faults: Faults { blocks: 1, ..REFUSAL }, ..adoption() }
+    Config { horizon: 5, faults: Faults { blocks: 1, ..REFUSAL }, ..adoption() }
 }
 
 fn skew() -> Config {
-    Config { horizon: 8, skew: 1, clocks: &[[EXACT, AHEAD], [BEHIND, EXACT], [AHEAD, EXACT]], ..adoption() }
+    Config { horizon: 7, skew: 1, clocks: &[[EXACT, AHEAD], [BEHIND, EXACT]], ..adoption() }
 }
 
 /// Stamped by an exact clock; signed and waited for by one that is as far ahead as it may be.
@@ -99,7 +99,7 @@ fn lag() -> Config {
 }
 
 fn late_reads() -> Config {
-    Config { horizon: 8, settle: 2, ..adoption() }
+    Config { horizon: 7, settle: 2, ..adoption() }
 }
 
 /// The other replica goes on to the next generation, which its own kind of trace needs.
@@ -153,7 +153,7 @@ fn the_promise_holds_in_larger_worlds_over_a_vault_that_compares_and_counts(#[ca
 #[rstest]
 #[case::adoption(Config { horizon: 7, faults: Faults { blocks: 1, ..REFUSAL_AND_DOUBT }, ..adoption() })]
 #[case::late_reads(Config { faults: REFUSAL_AND_DOUBT, ..late_reads() })]
-#[case::next_generation(Config { horizon: 11, faults: REFUSAL_AND_DOUBT, ..next_generation() })]
+#[case::next_generation(Config { faults: REFUSAL_AND_DOUBT, ..next_generation() })]
 #[case::three_candidates(three_candidates())]
 #[ignore = "minutes; run with `cargo test --test model -- --ignored --test-threads 1`"]
 fn the_promise_holds_in_larger_worlds_over_a_vault_like_that_of_aws(#[case] config: Config) {
@@ -163,7 +163,6 @@ fn the_promise_holds_in_larger_worlds_over_a_vault_like_that_of_aws(#[case] conf
 #[rstest]
 #[case(Flaw::NoFence, adoption())]
 #[case(Flaw::ShortFence, adoption())]
-#[case(Flaw::ShortFence, skew_in_doubt())]
 #[case(Flaw::SignsLate, adoption())]
 #[case(Flaw::OriginIsCreation, adoption())]
 #[case(Flaw::SupersededDropped, adoption())]
@@ -187,6 +186,12 @@ fn a_rule_taken_away_is_missed_over_a_vault_that_compares_and_counts(#[case] fla
 #[case(Flaw::SettleForgotten, late_reads())]
 fn a_rule_taken_away_is_missed_over_a_vault_like_that_of_aws(#[case] flaw: Flaw, #[case] config: Config) {
     breaks::<Aws>(flaw, config);
+}
+
+#[test]
+#[ignore = "half a minute; run with `cargo test --test model -- --ignored`"]
+fn a_fence_that_forgets_a_second_is_missed_where_clocks_are_as_far_apart_as_they_may_be() {
+    breaks::<Cas>(Flaw::ShortFence, skew_in_doubt());
 }
 
 /// Comparing the whole secret makes these rules unnecessary there: no write passes over what it did not see.

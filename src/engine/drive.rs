@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::accounts::Managed;
 use super::world::World;
+use crate::domain::rotation::step::HEARD_WITHIN;
 use crate::domain::rotation::{
     Action, Answer, Block, Content, Event, Goal, Heard, Maker, Moment, Outcome, Plan, Rotation, VaultTrouble, Waiting,
     step,
@@ -188,7 +189,13 @@ impl Driver<'_> {
 
     async fn probe(&mut self) -> Event {
         match self.provider.probe().await {
-            Ok(()) => Event::Probed,
+            Ok(()) if self.clock.age().is_some_and(|age| age <= HEARD_WITHIN) => Event::Probed,
+            // Without this, a gateway that tells no time would be probed for ever, and never be heard.
+            Ok(()) => {
+                self.detail =
+                    Some("the gateway's answers carry no Date header, and nothing is applied without one".into());
+                Event::ProbeFailed(None)
+            }
             Err(error) => {
                 let block = block_of(&error);
                 self.detail = Some(error.to_string());

@@ -92,8 +92,9 @@ impl Vault for Aws {
                 }
                 let next = self.find(token).ok_or(VaultTrouble::Moved)?;
                 self.labels.previous = Some(std::mem::replace(&mut self.labels.current, next));
-                self.labels.superseded.clear();
-                for index in 0..self.versions.len() {
+                // Those that it came after: a later one may be live, and its promotion still to come.
+                self.labels.superseded.retain(|index| *index > next);
+                for index in 0..next {
                     self.versions[index].released = !self.labels.name(index);
                 }
             }
