@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::bench::Bench;
+use crate::proxy::Proxy;
 
 #[test]
 fn with_a_gateway_ten_minutes_away_nothing_is_applied_and_the_clock_is_named() {
@@ -41,6 +42,20 @@ fn with_this_machines_clock_ten_minutes_off_nothing_is_applied_and_the_clock_is_
         bench.run("rotate svc-batch").ends_with(0);
         bench.is_settled("svc-batch", 1);
     }
+}
+
+#[test]
+fn a_gateway_that_tells_no_time_gets_no_password_and_is_not_asked_for_ever() {
+    let bench = Bench::new();
+    let proxy = Proxy::without_date(bench.emulator.address());
+    let address = bench.emulator.address();
+    bench.edit(&format!("sub_account = \"http://{address}\""), &proxy.endpoint("sub_account"));
+    bench.run("rotate svc-batch --wait 2s").ends_with(75).mentions("Date header");
+    bench.run("check").ends_with(69).mentions("Date header");
+    assert_eq!(bench.emulator.sends().len(), 0);
+    let log = bench.emulator.door("GET", "/door/log", None);
+    let asked = log.as_array().or_else(|| log["requests"].as_array()).expect("the door's log").len();
+    assert!(asked < 40, "{asked} requests within two seconds");
 }
 
 /// Where Debian puts it.
