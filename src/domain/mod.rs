@@ -4,6 +4,7 @@
 //! arrive as arguments, so that the engine, the model checker and the simulator run the very same code.
 
 pub mod account;
+pub mod alias;
 pub mod backoff;
 pub mod due;
 pub mod exit;
