@@ -8,286 +8,31 @@
     reason = "this whole file is a test; clippy excuses test functions only, and not what they call"
 )]
 
+#[path = "client/harness.rs"]
+mod harness;
+
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
-use ncloud_rotator::domain::account::{AccountId, Kind, Standing};
+use harness::{
+    Act, DATE, ID, PASSWORD, Script, Seen, Server, Source, always, answer, change, date, deciding_read, hasty, keys,
+    provider, settings, source, transport, wall,
+};
+use ncloud_rotator::domain::account::{Kind, Standing};
 use ncloud_rotator::domain::rotation::{Answer, Block, Doubt};
-use ncloud_rotator::domain::secret::{Keys, Password};
-use ncloud_rotator::domain::signature::verify;
-use ncloud_rotator::ncloud::{DataForest, SubAccounts, Transport, TransportError, TransportSettings};
-use ncloud_rotator::ports::clock::{Clock, GatewayClock};
-use ncloud_rotator::ports::keys::{KeyError, KeySource};
+use ncloud_rotator::domain::secret::Keys;
+use ncloud_rotator::ncloud::{Api, DataForest, Format, SubAccounts, Transport, TransportError, TransportSettings};
+use ncloud_rotator::ports::keys::KeyError;
 use ncloud_rotator::ports::provider::{Expiration, Provider, ProviderError};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-
-const ID: &str = "2b141960-0000-11ef-8000-246e9659184c";
-const PASSWORD: &str = "Aa1!\"\\한xyz";
-
-/// One request as it came off the wire.
-#[derive(Debug, Clone)]
-struct Seen {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Seen {
-    /// The one value of a header; panics when it is missing or there twice.
-    fn header(&self, name: &str) -> &str {
-        let mut values = self.headers.iter().filter(|(header, _)| header == name).map(|(_, value)| value.as_str());
-        let value = values.next().unwrap_or_else(|| panic!("no {name} in {:?}", self.headers));
-        assert_eq!(values.next(), None, "{name} is there twice");
-        value
-    }
-
-    fn signed_at(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.header("x-ncp-apigw-timestamp").parse().unwrap()).unwrap()
-    }
-
-    fn is_signed(&self) -> bool {
-        let signature = self.header("x-ncp-apigw-signature-v2");
-        self.header("x-ncp-iam-access-key") == keys().expose_access()
-            && verify(&keys(), &self.method, &self.target, self.signed_at(), signature)
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    fn page(&self) -> usize {
-        let query = self.target.split_once('?').expect("a query").1;
-        query.split('&').find_map(|pair| pair.strip_prefix("page=")).expect("a page").parse().unwrap()
-    }
-}
-
-/// What the server does with a request.
-enum Act {
-    /// Sends these bytes and goes on listening on the same connection.
-    Send(Vec<u8>),
-    /// Sends these bytes and closes.
-    SendAndClose(Vec<u8>),
-    /// Sends these bytes and then nothing, keeping the connection open.
-    SendAndStall(Vec<u8>),
-    /// Sends a head and chunks without end.
-    Flood,
-}
-
-type Script = dyn Fn(usize, &Seen) -> Act + Send + Sync;
-
-/// A server on loopback that follows a script and counts.
-struct Server {
-    base: String,
-    connections: Arc<AtomicUsize>,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-impl Server {
-    /// The script is told how many requests came before this one.
-    async fn start(script: impl Fn(usize, &Seen) -> Act + Send + Sync + 'static) -> Self {
-        Self::listen(Some(Arc::new(script))).await
-    }
-
-    /// Closes every connection as soon as it is made.
-    async fn deaf() -> Self {
-        Self::listen(None).await
-    }
-
-    async fn listen(script: Option<Arc<Script>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self {
-            base: format!("http://{}", listener.local_addr().unwrap()),
-            connections: Arc::default(),
-            seen: Arc::default(),
-        };
-        let (connections, seen) = (server.connections.clone(), server.seen.clone());
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                connections.fetch_add(1, Ordering::SeqCst);
-                if let Some(script) = script.clone() {
-                    tokio::spawn(serve(stream, script, seen.clone()));
-                }
-            }
-        });
-        server
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-
-    fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
-    }
-
-    fn only(&self) -> Seen {
-        let seen = self.seen();
-        assert_eq!((seen.len(), self.connections()), (1, 1), "one request on one connection");
-        seen[0].clone()
-    }
-}
-
-async fn serve(mut stream: TcpStream, script: Arc<Script>, seen: Arc<Mutex<Vec<Seen>>>) {
-    while let Some(request) = receive(&mut stream).await {
-        let before = {
-            let mut seen = seen.lock().unwrap();
-            seen.push(request.clone());
-            seen.len() - 1
-        };
-        match script(before, &request) {
-            Act::Send(bytes) => stream.write_all(&bytes).await.unwrap(),
-            Act::SendAndClose(bytes) => {
-                stream.write_all(&bytes).await.unwrap();
-                return;
-            }
-            Act::SendAndStall(bytes) => {
-                stream.write_all(&bytes).await.unwrap();
-                std::future::pending::<()>().await;
-            }
-            Act::Flood => {
-                let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-                stream.write_all(head).await.unwrap();
-                let chunk = [b"1000\r\n".as_slice(), &[b' '; 0x1000], b"\r\n"].concat();
-                while stream.write_all(&chunk).await.is_ok() {}
-                return;
-            }
-        }
-    }
-}
-
-/// Reads one request; none when the client closed the connection.
-async fn receive(stream: &mut TcpStream) -> Option<Seen> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end;
-        }
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    };
-    let head = std::str::from_utf8(&bytes[..end]).expect("a head in ASCII").to_owned();
-    let mut lines = head.split("\r\n");
-    let mut start = lines.next()?.split(' ').map(str::to_owned);
-    let (method, target) = (start.next()?, start.next()?);
-    assert_eq!((start.next().as_deref(), start.next()), (Some("HTTP/1.1"), None));
-    let headers: Vec<_> = lines
-        .map(|line| line.split_once(": ").expect("a header"))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-        .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length = length.map_or(0, |(_, length)| length.parse().unwrap());
-    let mut body = bytes.split_off(end + 4);
-    while body.len() < length {
-        if stream.read_buf(&mut body).await.ok()? == 0 {
-            return None;
-        }
-    }
-    assert_eq!(body.len(), length, "more than one request's bytes");
-    Some(Seen { method, target, headers, body })
-}
-
-fn answer(status: u16, extra: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status} X\r\n{extra}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
-}
-
-fn always(status: u16, body: &'static str) -> impl Fn(usize, &Seen) -> Act + Send + Sync + 'static {
-    move |_, _| Act::Send(answer(status, "", body))
-}
-
-/// Both clocks stand still, so that every signed time is exact.
-struct Still;
-
-#[async_trait]
-impl Clock for Still {
-    fn wall(&self) -> Timestamp {
-        wall()
-    }
-
-    fn boot(&self) -> Duration {
-        Duration::from_secs(1000)
-    }
-
-    async fn sleep(&self, _: Duration) {
-        std::future::pending::<()>().await;
-    }
-}
-
-fn wall() -> Timestamp {
-    Timestamp::from_millisecond(1_763_752_800_123).unwrap()
-}
-
-/// Some time that is not the wall clock's.
-fn deciding_read() -> Timestamp {
-    Timestamp::from_millisecond(1_763_752_777_456).unwrap()
-}
-
-/// A `Date` header, and the time that it tells.
-const DATE: &str = "date: Fri, 21 Nov 2025 20:00:07 GMT\r\n";
-
-fn date() -> Timestamp {
-    Timestamp::from_second(1_763_755_207).unwrap()
-}
-
-fn keys() -> Keys {
-    Keys::new("D78BB444D6D3C84CA38A".into(), "EXAMPLESECRETKEYdoNotUse0123456789abcdef".into())
-}
-
-/// Counts how often it is asked.
-struct Source(AtomicUsize, Result<Keys, KeyError>);
-
-impl KeySource for Source {
-    fn keys(&self) -> Result<Keys, KeyError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        self.1.clone()
-    }
-}
-
-fn source(keys: Result<Keys, KeyError>) -> Arc<Source> {
-    Arc::new(Source(AtomicUsize::new(0), keys))
-}
-
-fn settings(base: &str) -> TransportSettings {
-    TransportSettings {
-        base: base.to_owned(),
-        timeout: TransportSettings::TIMEOUT,
-        keys: source(Ok(keys())),
-        clock: Arc::new(GatewayClock::new(Arc::new(Still))),
-    }
-}
-
-fn transport(base: &str) -> Transport {
-    Transport::new(settings(base)).unwrap()
-}
-
-/// For the cases in which nothing ever comes.
-fn hasty(base: &str) -> Transport {
-    Transport::new(TransportSettings { timeout: Duration::from_millis(300), ..settings(base) }).unwrap()
-}
-
-fn provider(kind: Kind, transport: Transport) -> Box<dyn Provider> {
-    match kind {
-        Kind::SubAccount => Box::new(SubAccounts::new(transport)),
-        Kind::DataForest => Box::new(DataForest::new(transport)),
-    }
-}
-
-async fn change(provider: &dyn Provider, id: &str) -> Answer {
-    provider.reset_password(&AccountId(id.into()), &Password::new(PASSWORD.into()), deciding_read()).await
-}
+use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn a_sub_accounts_change_is_the_documented_request() {
     let server = Server::start(always(200, r#"{"success":true}"#)).await;
-    assert_eq!(change(&SubAccounts::new(transport(&server.base)), ID).await, Answer::Accepted);
+    assert_eq!(change(&SubAccounts::new(transport(&server.base), Api::V1), ID).await, Answer::Accepted);
     let seen = server.only();
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("PUT", &*format!("/api/v1/sub-accounts/{ID}/password")));
     assert_eq!(seen.json(), json!({"needPasswordGenerate": false, "newPassword": PASSWORD}));
@@ -299,7 +44,10 @@ async fn a_sub_accounts_change_is_the_documented_request() {
 #[tokio::test]
 async fn a_data_forest_change_is_the_documented_request() {
     let server = Server::start(always(200, r#"{"success":true,"id":"5g1WbBT4qMVOkXKz"}"#)).await;
-    assert_eq!(change(&DataForest::new(transport(&server.base)), "5g1WbBT4qMVOkXKz").await, Answer::Accepted);
+    assert_eq!(
+        change(&DataForest::new(transport(&server.base), Format::Json), "5g1WbBT4qMVOkXKz").await,
+        Answer::Accepted
+    );
     let seen = server.only();
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/api/v2/accounts/resetPassword"));
     assert_eq!(seen.json(), json!({"id": "5g1WbBT4qMVOkXKz", "password": PASSWORD}));
@@ -320,7 +68,7 @@ async fn the_signed_target_is_the_one_on_the_wire_whatever_the_id_holds() {
         ("A-z_0.~", "A-z_0.~"),
     ] {
         let server = Server::start(always(200, r#"{"success":true}"#)).await;
-        assert_eq!(change(&SubAccounts::new(transport(&server.base)), id).await, Answer::Accepted, "{id}");
+        assert_eq!(change(&SubAccounts::new(transport(&server.base), Api::V1), id).await, Answer::Accepted, "{id}");
         let seen = server.only();
         assert_eq!(seen.target, format!("/api/v1/sub-accounts/{encoded}/password"));
         assert!(seen.is_signed(), "{id}");
@@ -331,7 +79,7 @@ async fn the_signed_target_is_the_one_on_the_wire_whatever_the_id_holds() {
 async fn an_id_that_a_url_would_swallow_is_never_sent() {
     let server = Server::start(always(200, r#"{"success":true}"#)).await;
     for id in ["", ".", ".."] {
-        let answer = change(&SubAccounts::new(transport(&server.base)), id).await;
+        let answer = change(&SubAccounts::new(transport(&server.base), Api::V1), id).await;
         assert_eq!(answer, Answer::Blocked(Block::NotSent), "{id:?}");
     }
     assert_eq!(server.connections(), 0);
@@ -353,11 +101,11 @@ async fn reads_are_the_documented_requests_signed_with_the_gateways_time() {
         Act::Send(answer(200, "", body))
     };
     let server = Server::start(script).await;
-    let sub_accounts = SubAccounts::new(transport(&server.base));
+    let sub_accounts = SubAccounts::new(transport(&server.base), Api::V1);
     assert_eq!(sub_accounts.accounts().await, Ok(vec![]));
     assert_eq!(sub_accounts.probe().await, Ok(()));
     assert_eq!(sub_accounts.expiration().await, Ok(Expiration::Days(90)));
-    let data_forest = DataForest::new(transport(&server.base));
+    let data_forest = DataForest::new(transport(&server.base), Format::Json);
     assert_eq!(data_forest.accounts().await, Ok(vec![]));
     assert_eq!(data_forest.probe().await, Ok(()));
     assert_eq!(data_forest.expiration().await, Ok(Expiration::Unset));
@@ -398,7 +146,7 @@ async fn a_change_is_sent_once_whatever_the_status() {
         (503, Answer::Ambiguous(Doubt::ServerError)),
     ] {
         let server = Server::start(move |_, _| Act::Send(answer(status, "retry-after: 0\r\n", ""))).await;
-        assert_eq!(change(&SubAccounts::new(transport(&server.base)), ID).await, expected, "{status}");
+        assert_eq!(change(&SubAccounts::new(transport(&server.base), Api::V1), ID).await, expected, "{status}");
         server.only();
     }
 }
@@ -407,7 +155,7 @@ async fn a_change_is_sent_once_whatever_the_status() {
 #[tokio::test]
 async fn no_connection_is_kept_so_that_none_can_be_stale() {
     let server = Server::start(always(200, r#"{"success":true}"#)).await;
-    let provider = SubAccounts::new(transport(&server.base));
+    let provider = SubAccounts::new(transport(&server.base), Api::V1);
     for sent in 1..=3 {
         assert_eq!(change(&provider, ID).await, Answer::Accepted);
         assert_eq!((server.connections(), server.seen().len()), (sent, sent));
@@ -420,7 +168,7 @@ async fn a_redirect_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let location = format!("location: {}/api/v1/x\r\n", elsewhere.base);
         let server = Server::start(move |_, _| Act::Send(answer(status, &location, ""))).await;
-        let provider = SubAccounts::new(transport(&server.base));
+        let provider = SubAccounts::new(transport(&server.base), Api::V1);
         assert_eq!(change(&provider, ID).await, Answer::Ambiguous(Doubt::Unreadable), "{status}");
         server.only();
         assert!(matches!(provider.accounts().await, Err(ProviderError::Unreadable { .. })), "{status}");
@@ -433,7 +181,7 @@ async fn an_answer_that_does_not_come_in_time_is_a_doubt() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n".to_vec();
     for start in [vec![], b"HTTP/1.1 200 OK\r\n".to_vec(), head.clone(), [&head[..], b"{\"success\":tr"].concat()] {
         let server = Server::start(move |_, _| Act::SendAndStall(start.clone())).await;
-        let provider = SubAccounts::new(hasty(&server.base));
+        let provider = SubAccounts::new(hasty(&server.base), Api::V1);
         let answer = tokio::time::timeout(Duration::from_secs(20), change(&provider, ID)).await;
         assert_eq!(answer, Ok(Answer::Ambiguous(Doubt::TimedOut)));
         server.only();
@@ -462,7 +210,7 @@ async fn a_body_is_taken_in_up_to_a_bound() {
         [Box::new(|_, _| Act::Flood), Box::new(move |_, _| Act::SendAndStall(declared.clone()))];
     for script in scripts {
         let server = Server::start(script).await;
-        let provider = SubAccounts::new(transport(&server.base));
+        let provider = SubAccounts::new(transport(&server.base), Api::V1);
         assert_eq!(change(&provider, ID).await, Answer::Ambiguous(Doubt::Unreadable));
         server.only();
         let error = provider.accounts().await.unwrap_err();
@@ -471,7 +219,7 @@ async fn a_body_is_taken_in_up_to_a_bound() {
     for (spaces, expected) in [(0, Answer::Accepted), (1, Answer::Ambiguous(Doubt::Unreadable))] {
         let padded = format!("{{\"success\":true}}{}", " ".repeat(64 * 1024 - 16 + spaces));
         let server = Server::start(move |_, _| Act::Send(answer(200, "", &padded))).await;
-        assert_eq!(change(&SubAccounts::new(transport(&server.base)), ID).await, expected);
+        assert_eq!(change(&SubAccounts::new(transport(&server.base), Api::V1), ID).await, expected);
     }
 }
 
@@ -479,18 +227,18 @@ async fn a_body_is_taken_in_up_to_a_bound() {
 async fn the_date_of_every_answer_sets_the_clock() {
     for status in [200, 302, 400, 401, 403, 404, 429, 500, 503] {
         let server = Server::start(move |_, _| Act::Send(answer(status, DATE, "<html>"))).await;
-        let provider = SubAccounts::new(transport(&server.base));
+        let provider = SubAccounts::new(transport(&server.base), Api::V1);
         assert_eq!(provider.clock().age(), None);
         change(&provider, ID).await;
         assert_eq!((provider.clock().now(), provider.clock().age().is_some()), (date(), true), "{status}");
     }
     let server = Server::start(|_, _| Act::Send(answer(200, "date: soon\r\n", ""))).await;
-    let provider = SubAccounts::new(transport(&server.base));
+    let provider = SubAccounts::new(transport(&server.base), Api::V1);
     change(&provider, ID).await;
     assert_eq!(provider.clock().age(), None, "an unreadable Date is none");
     let cut = format!("HTTP/1.1 200 OK\r\n{DATE}content-length: 9\r\n\r\n{{");
     let server = Server::start(move |_, _| Act::SendAndClose(cut.clone().into())).await;
-    let provider = SubAccounts::new(transport(&server.base));
+    let provider = SubAccounts::new(transport(&server.base), Api::V1);
     assert_eq!(change(&provider, ID).await, Answer::Ambiguous(Doubt::Disconnected));
     assert_eq!(provider.clock().now(), date(), "the head was heard although the body broke off");
 }
@@ -505,14 +253,14 @@ async fn a_read_refused_for_its_time_is_signed_afresh_with_the_gateways_date() {
         })
     };
     let server = Server::start(script).await;
-    assert_eq!(SubAccounts::new(transport(&server.base)).accounts().await, Ok(vec![]));
+    assert_eq!(SubAccounts::new(transport(&server.base), Api::V1).accounts().await, Ok(vec![]));
     assert_eq!(server.seen().iter().map(Seen::signed_at).collect::<Vec<_>>(), [wall(), date()]);
 }
 
 #[tokio::test]
 async fn keys_that_stay_refused_are_tried_twice_in_a_read_and_once_in_a_change() {
     let server = Server::start(always(401, r#"{"error":{"errorCode":"200","message":"Authentication Failed"}}"#)).await;
-    let provider = SubAccounts::new(transport(&server.base));
+    let provider = SubAccounts::new(transport(&server.base), Api::V1);
     let refused = ProviderError::Authentication { status: 401, code: "200".to_owned() };
     assert_eq!(provider.probe().await, Err(refused));
     assert_eq!(server.seen().len(), 2);
@@ -524,7 +272,7 @@ async fn keys_that_stay_refused_are_tried_twice_in_a_read_and_once_in_a_change()
 async fn keys_are_asked_for_at_every_request_and_without_them_nothing_is_sent() {
     let server = Server::start(always(200, r#"{"success":true,"items":[],"totalItems":0}"#)).await;
     let with = |keys: Arc<Source>| {
-        SubAccounts::new(Transport::new(TransportSettings { keys, ..settings(&server.base) }).unwrap())
+        SubAccounts::new(Transport::new(TransportSettings { keys, ..settings(&server.base) }).unwrap(), Api::V1)
     };
     let asked = source(Ok(keys()));
     let provider = with(asked.clone());
@@ -566,7 +314,7 @@ type Listed = (Result<Vec<String>, ProviderError>, usize);
 async fn listed(script: impl Fn(usize, usize) -> Value + Send + Sync + 'static) -> Listed {
     let script = move |before, seen: &Seen| Act::Send(answer(200, "", &script(before, seen.page()).to_string()));
     let server = Server::start(script).await;
-    let accounts = SubAccounts::new(transport(&server.base)).accounts().await;
+    let accounts = SubAccounts::new(transport(&server.base), Api::V1).accounts().await;
     (accounts.map(|accounts| accounts.into_iter().map(|account| account.name).collect()), server.seen().len())
 }
 
@@ -627,7 +375,7 @@ async fn data_forest_accounts_are_read_in_every_spelling() {
         {"id":"c","name":"df3","status":"CHANGING","quotas":[1]},
         {"id":4,"name":"df4","status":"RUNNING","principal":"df4@KR.DF.NAVERNCP.COM"}]}"#;
     let server = Server::start(always(200, body)).await;
-    let accounts = DataForest::new(transport(&server.base)).accounts().await.unwrap();
+    let accounts = DataForest::new(transport(&server.base), Format::Json).accounts().await.unwrap();
     let seen: Vec<_> = accounts.into_iter().map(|a| (a.id.0, a.name, a.standing, a.created_at.is_some())).collect();
     let expected = [
         ("a", "df1", Standing::Active, true),
@@ -642,7 +390,7 @@ async fn data_forest_accounts_are_read_in_every_spelling() {
 async fn a_read_that_says_no_is_an_error_even_with_200() {
     let body = r#"{"success":false,"message":"no","errorCode":"9011","contents":[]}"#;
     let server = Server::start(always(200, body)).await;
-    let error = DataForest::new(transport(&server.base)).accounts().await.unwrap_err();
+    let error = DataForest::new(transport(&server.base), Format::Json).accounts().await.unwrap_err();
     let expected = ProviderError::Server { call: "POST /accounts/getList", status: 200, code: "9011".to_owned() };
     assert_eq!(error, expected);
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use super::machine::{SystemClock, SystemEntropy, variable};
 use crate::config::{
     Config, ConfigError, Environment, IdentitySource as IdentityPlace, KeyPair, Reach, Store, credential_path,
@@ -18,7 +20,9 @@ use crate::emulator::{Emulator, EmulatorError, demo_keys};
 use crate::engine::limit::Limit;
 use crate::engine::world::{Managing, Stop, Tenant, World};
 use crate::journal::Journal;
-use crate::ncloud::{DataForest, SubAccounts, Transport, TransportError, TransportSettings, default_endpoint};
+use crate::ncloud::{
+    Api, DataForest, Format, SubAccounts, Transport, TransportError, TransportSettings, default_endpoint,
+};
 use crate::ports::clock::{Clock, GatewayClock};
 use crate::ports::journal::{Journal as JournalPort, JournalError};
 use crate::ports::keys::{KeyError, KeySource};
@@ -183,12 +187,14 @@ async fn reach(
             timeout: TransportSettings::TIMEOUT,
             keys: Arc::clone(&source),
             clock: Arc::new(GatewayClock::new(Arc::clone(clock))),
+            proxy: None,
+            ca_file: None,
         };
         let transport =
             Transport::new(settings).map_err(|source| WireError::Transport { tenant: name.to_owned(), source })?;
         let provider: Arc<dyn Provider> = match kind {
-            Kind::SubAccount => Arc::new(SubAccounts::new(transport)),
-            Kind::DataForest => Arc::new(DataForest::new(transport)),
+            Kind::SubAccount => Arc::new(SubAccounts::new(transport, Api::V1)),
+            Kind::DataForest => Arc::new(DataForest::new(transport, Format::Json)),
         };
         providers.insert(kind, provider);
     }
@@ -215,8 +221,9 @@ struct ConfiguredKeys {
     environment: Environment,
 }
 
+#[async_trait]
 impl KeySource for ConfiguredKeys {
-    fn keys(&self) -> Result<Keys, KeyError> {
+    async fn keys(&self) -> Result<Keys, KeyError> {
         self.pair.resolve(&self.environment).map_err(|problem| KeyError(problem.to_string()))
     }
 }
@@ -224,8 +231,9 @@ impl KeySource for ConfiguredKeys {
 /// The emulator's demonstration keys.
 struct FixedKeys(Keys);
 
+#[async_trait]
 impl KeySource for FixedKeys {
-    fn keys(&self) -> Result<Keys, KeyError> {
+    async fn keys(&self) -> Result<Keys, KeyError> {
         Ok(self.0.clone())
     }
 }

@@ -446,6 +446,12 @@ pub(super) fn block_of(error: &ProviderError) -> Option<Block> {
         ProviderError::Permission { .. } => Some(Block::Permission),
         ProviderError::Throttled { .. } => Some(Block::Throttled),
         ProviderError::Keys(_) => Some(Block::NoKeys),
-        ProviderError::Unreachable { .. } | ProviderError::Server { .. } | ProviderError::Unreadable { .. } => None,
+        ProviderError::Unreachable { .. }
+        | ProviderError::Server { .. }
+        | ProviderError::Unreadable { .. }
+        | ProviderError::NoSuchAccount { .. }
+        | ProviderError::Refused { .. }
+        | ProviderError::Unconfirmed { .. }
+        | ProviderError::Impossible { .. } => None,
     }
 }

@@ -1,23 +1,78 @@
-//! What an answer to a password change means (`protocol.md`, "Words"; `ncloud-api.md`, section 4). Pure.
+//! What an answer to a change means (`protocol.md`, "Words"; `ncloud-api.md`, section 4). Pure.
 //!
 //! The body may echo the password in any of its fields. It is looked at here, wiped, and only a class goes on.
 
-use serde_json::{Map, Value};
-use zeroize::Zeroize;
-
-use super::json::{self, Fields};
-use crate::domain::account::{AccountId, Kind};
+use super::api::{Api, Dialect};
+use super::body::{Body, Success};
+use super::errors::classify_read;
+use crate::domain::account::AccountId;
 use crate::domain::rotation::{Answer, Block, Doubt};
+use crate::domain::secret::Password;
+use crate::ports::provider::{Generated, ProviderError};
 
-/// Classes the answer to a change of the password of `id`.
-pub(super) fn classify_change(kind: Kind, id: &AccountId, status: u16, body: &[u8]) -> Answer {
-    let body = Body::parse(body);
-    let code = body.code();
-    match (status, code) {
-        (200..=299, _) => carried_out(kind, id, &body),
-        (400, _) if kind == Kind::DataForest && body.speaks_of_quota() => Answer::Ambiguous(Doubt::UnknownRefusal),
-        (400, _) if kind == Kind::DataForest => Answer::Refused,
+/// Classes the answer to a change of the password of `id` to `password`.
+///
+/// Documents disagree on when an answer holds a generated password. One that holds another than ours says that the account
+/// has another than ours.
+pub(super) fn classify_change(
+    dialect: Dialect,
+    id: &AccountId,
+    password: &Password,
+    status: u16,
+    bytes: &[u8],
+) -> Answer {
+    let mut body = Body::parse(bytes);
+    match class(dialect, Some(id), status, bytes, &body) {
+        Answer::Accepted if body.take_generated().is_some_and(|other| other != *password) => {
+            Answer::Ambiguous(Doubt::Unreadable)
+        }
+        answer => answer,
+    }
+}
+
+/// Classes the answer to asking for a password, and takes the password out of it. Success without one is a doubt: the
+/// account has a password that nobody knows.
+pub(super) fn classify_generated(dialect: Dialect, id: &AccountId, status: u16, bytes: &[u8]) -> Generated {
+    let mut body = Body::parse(bytes);
+    let answer = class(dialect, Some(id), status, bytes, &body);
+    let password = if (200..=299).contains(&status) { body.take_generated() } else { None };
+    match (answer, password) {
+        (Answer::Accepted, None) => Generated { answer: Answer::Ambiguous(Doubt::Unreadable), password: None },
+        (answer @ (Answer::Accepted | Answer::Ambiguous(_)), password) => Generated { answer, password },
+        (answer @ (Answer::Refused | Answer::Blocked(_)), _) => Generated { answer, password: None },
+    }
+}
+
+/// Classes the answer to a tenant's setting, by the same table.
+pub(super) fn classify_setting(call: &'static str, api: Api, status: u16, bytes: &[u8]) -> Result<(), ProviderError> {
+    let body = Body::parse(bytes);
+    let code = || body.code().map_or_else(|| "-".to_owned(), |code| code.to_string());
+    match class(Dialect::SubAccount(api), None, status, bytes, &body) {
+        Answer::Accepted => Ok(()),
+        Answer::Refused => Err(ProviderError::Refused { call, status, code: code() }),
+        Answer::Blocked(_) => Err(classify_read(call, status, &body)),
+        Answer::Ambiguous(doubt) => Err(ProviderError::Unconfirmed { call, doubt }),
+    }
+}
+
+/// The table. Gov's v2 has words for codes, and no document lists them, so there the status decides. Its 400 is a refusal
+/// of the password unless it finds fault with another field: a refused password is never discarded, while one that is sent
+/// again for ever would run into the account's expiry.
+fn class(dialect: Dialect, id: Option<&AccountId>, status: u16, bytes: &[u8], body: &Body) -> Answer {
+    match (status, body.code()) {
+        (200..=299, code) => carried_out(dialect, id, (status, code), bytes, body),
+        (400, _) if dialect == Dialect::DataForest && body.speaks_of_quota() => {
+            Answer::Ambiguous(Doubt::UnknownRefusal)
+        }
+        (400, _) if dialect == Dialect::DataForest => Answer::Refused,
         (400, Some(100 | 9015)) => Answer::Refused,
+        (400, None)
+            if dialect == Dialect::SubAccount(Api::V2)
+                && body.tells_an_error()
+                && (id.is_none() || !body.blames_another_field()) =>
+        {
+            Answer::Refused
+        }
         (401, Some(30 | 10)) => Answer::Blocked(Block::NoSuchAccount),
         (401, Some(210)) => Answer::Blocked(Block::Permission),
         (401, _) => Answer::Blocked(Block::Authentication),
@@ -32,94 +87,30 @@ pub(super) fn classify_change(kind: Kind, id: &AccountId, status: u16, body: &[u
     }
 }
 
-/// A 2xx says nothing by itself: `success` does, for the account that was asked about.
-fn carried_out(kind: Kind, id: &AccountId, body: &Body) -> Answer {
-    let refusal = matches!(body.code(), Some(100 | 9015));
+/// A 2xx says nothing by itself: `success` does, for the account that was asked about. Gov's v2 documents no `success`; there
+/// an object that tells no error will do, and so will 204, which has no body to say more. An empty 200 will not: something
+/// on the way may have made it.
+fn carried_out(
+    dialect: Dialect,
+    id: Option<&AccountId>,
+    (status, code): (u16, Option<u32>),
+    bytes: &[u8],
+    body: &Body,
+) -> Answer {
+    let refusal = matches!(code, Some(100 | 9015));
+    let (field, folds) = match dialect {
+        Dialect::SubAccount(_) => ("subAccountId", true),
+        Dialect::DataForest => ("id", false),
+    };
+    let ours = id.is_none_or(|id| body.is_about(id, field, folds));
+    let silent = (body.is_object() && !body.tells_an_error()) || (status == 204 && bytes.is_empty());
     match body.success() {
-        Some(true) if refusal || !body.is_about(kind, id) => Answer::Ambiguous(Doubt::Unreadable),
-        Some(true) => Answer::Accepted,
-        Some(false) if refusal => Answer::Refused,
-        Some(false) => Answer::Ambiguous(Doubt::Unsuccessful),
-        None => Answer::Ambiguous(Doubt::Unreadable),
-    }
-}
-
-/// A body that is looked at and then wiped; empty when it was no JSON object. It has no `Debug`.
-pub(super) struct Body(Map<String, Value>);
-
-impl Body {
-    pub(super) fn parse(bytes: &[u8]) -> Self {
-        match serde_json::from_slice(bytes) {
-            Ok(Value::Object(map)) => Self(map),
-            Ok(mut other) => {
-                wipe(&mut other);
-                Self(Map::new())
-            }
-            Err(_) => Self(Map::new()),
-        }
-    }
-
-    /// The provider's error code, wherever a documented body has it: below `error` or `responseError`, or on top. Only
-    /// numbers count, so that nothing else of a body can travel in a code. Spring's `status` is HTTP's, and no code.
-    pub(super) fn code(&self) -> Option<u32> {
-        let nested = ["error", "responseError"].into_iter().filter_map(|name| Fields::of(self.fields().field(name)?));
-        let names = ["errorCode", "code", "returnCode"];
-        nested.chain([self.fields()]).find_map(|fields| {
-            names.into_iter().find_map(|name| fields.number(name).and_then(|code| u32::try_from(code).ok()))
-        })
-    }
-
-    /// What the answer says of its own success, if it does.
-    fn success(&self) -> Option<bool> {
-        self.fields().field("success").and_then(json::flag)
-    }
-
-    /// Whether no other account is named. A UUID is the same in upper and lower case; a base62 id is not.
-    fn is_about(&self, kind: Kind, id: &AccountId) -> bool {
-        let (field, folds) = match kind {
-            Kind::SubAccount => ("subAccountId", true),
-            Kind::DataForest => ("id", false),
-        };
-        match self.fields().field(field) {
-            None => true,
-            Some(Value::String(text)) => *text == id.0 || (folds && text.eq_ignore_ascii_case(&id.0)),
-            Some(Value::Number(number)) => number.to_string() == id.0,
-            Some(_) => false,
-        }
-    }
-
-    fn speaks_of_quota(&self) -> bool {
-        self.0.values().any(mentions_quota)
-    }
-
-    fn fields(&self) -> Fields<'_> {
-        Fields::new(&self.0)
-    }
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        self.0.values_mut().for_each(wipe);
-    }
-}
-
-fn mentions_quota(value: &Value) -> bool {
-    match value {
-        Value::String(text) => {
-            text.as_bytes().windows(b"quota".len()).any(|window| window.eq_ignore_ascii_case(b"quota"))
-        }
-        Value::Array(items) => items.iter().any(mentions_quota),
-        Value::Object(map) => map.values().any(mentions_quota),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-fn wipe(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(items) => items.iter_mut().for_each(wipe),
-        Value::Object(map) => map.values_mut().for_each(wipe),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Success::Yes if refusal || !ours => Answer::Ambiguous(Doubt::Unreadable),
+        Success::Yes => Answer::Accepted,
+        Success::No if refusal => Answer::Refused,
+        Success::No => Answer::Ambiguous(Doubt::Unsuccessful),
+        Success::Untold if dialect == Dialect::SubAccount(Api::V2) && ours && silent => Answer::Accepted,
+        Success::Untold | Success::Unreadable => Answer::Ambiguous(Doubt::Unreadable),
     }
 }
 
@@ -128,11 +119,23 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::domain::account::Kind;
 
     const OURS: &str = "2b141960-0000-11ef-8000-246e9659184c";
 
+    fn dialect(kind: Kind) -> Dialect {
+        match kind {
+            Kind::SubAccount => Dialect::SubAccount(Api::V1),
+            Kind::DataForest => Dialect::DataForest,
+        }
+    }
+
+    fn by(dialect: Dialect, status: u16, body: &str) -> Answer {
+        classify_change(dialect, &AccountId(OURS.into()), &Password::new("Ours1!".into()), status, body.as_bytes())
+    }
+
     fn class(kind: Kind, status: u16, body: &str) -> Answer {
-        classify_change(kind, &AccountId(OURS.into()), status, body.as_bytes())
+        by(dialect(kind), status, body)
     }
 
     /// Every row of section 4, for every shape of body in which a code can come, as a number and as a string.

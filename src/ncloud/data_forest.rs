@@ -1,4 +1,4 @@
-//! Data Forest accounts (`ncloud-api.md`, section 3), in JSON.
+//! Data Forest accounts (`ncloud-api.md`, section 3), in JSON or XML.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,71 +7,125 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::Method;
-use serde::Serialize;
-use serde_json::{Map, Value};
-use zeroize::Zeroizing;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::answer::classify_change;
-use super::json::Fields;
+use super::api::{Dialect, Format};
+use super::body::Body;
+use super::errors::{Failure, no_such_account};
+use super::http::{LONG, SHORT};
+use super::json::{self, Fields};
 use super::target::Target;
-use super::transport::{LONG, Request, SHORT, Transport};
-use crate::domain::account::{Account, AccountId, Kind, Standing};
+use super::transport::{Request, Transport};
+use super::xml;
+use crate::domain::account::{Account, AccountId, Standing};
 use crate::domain::rotation::Answer;
 use crate::domain::secret::Password;
 use crate::ports::clock::GatewayClock;
-use crate::ports::provider::{Expiration, Provider, ProviderError};
+use crate::ports::provider::{Detail, Expiration, Generated, More, Provider, ProviderError};
 
-const LIST: &str = "POST /accounts/getList";
-const RESET: &str = "POST /accounts/resetPassword";
+/// One call: how the documents name it, its path, and the root of its request in XML.
+struct Call {
+    name: &'static str,
+    path: &'static str,
+    root: &'static str,
+}
+
+const LIST: Call =
+    Call { name: "POST /accounts/getList", path: "/api/v2/accounts/getList", root: "GetAccountListRequest" };
+const DETAIL: Call =
+    Call { name: "POST /accounts/getDetail", path: "/api/v2/accounts/getDetail", root: "GetAccountDetailRequest" };
+const RESET: Call = Call {
+    name: "POST /accounts/resetPassword",
+    path: "/api/v2/accounts/resetPassword",
+    root: "ResetAccountPasswordRequest",
+};
 
 /// The one status in which an account can be rotated.
 const RUNNING: &str = "RUNNING";
 
 /// A tenant's Data Forest accounts.
 #[derive(Debug)]
-pub struct DataForest(Transport);
+pub struct DataForest {
+    transport: Transport,
+    format: Format,
+}
 
 impl DataForest {
     /// The Data Forest accounts behind a gateway.
     #[must_use]
-    pub const fn new(transport: Transport) -> Self {
-        Self(transport)
+    pub const fn new(transport: Transport, format: Format) -> Self {
+        Self { transport, format }
     }
 
-    async fn list(&self) -> Result<Map<String, Value>, ProviderError> {
-        let request = Request {
-            call: LIST,
-            method: Method::POST,
-            target: Target::new("/api/v2/accounts/getList"),
-            body: Some(Bytes::from_static(b"{}")),
-            most: LONG,
+    async fn list(&self) -> Result<Body, ProviderError> {
+        self.read(&LIST, &[], LONG).await
+    }
+
+    async fn read(&self, call: &Call, fields: &[(&str, &str)], most: usize) -> Result<Body, ProviderError> {
+        match self.request(call, fields, most) {
+            Ok(request) => self.transport.read(&request).await,
+            Err(failure) => Err(failure.into_error(call.name, self.transport.host())),
+        }
+    }
+
+    fn request(&self, call: &Call, fields: &[(&str, &str)], most: usize) -> Result<Request, Failure> {
+        let body = match self.format {
+            Format::Json => json::document(&Pairs(fields), fields.iter().map(|(_, text)| text.len()).sum()),
+            Format::Xml => Bytes::from_owner(xml::document(call.root, fields).ok_or_else(unwritable)?),
         };
-        self.0.read(&request).await
+        let target = Target::new(call.path);
+        Ok(Request { call: call.name, method: Method::POST, target, format: self.format, body: Some(body), most })
+    }
+}
+
+fn unwritable() -> Failure {
+    Failure::NotSent("the request holds a character that XML cannot carry; use format = \"json\"".to_owned())
+}
+
+/// Fields as one object.
+struct Pairs<'a>(&'a [(&'a str, &'a str)]);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
     }
 }
 
 #[async_trait]
 impl Provider for DataForest {
     fn clock(&self) -> &Arc<GatewayClock> {
-        self.0.clock()
+        self.transport.clock()
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, ProviderError> {
-        contents(&self.list().await?).map_err(|what| ProviderError::Unreadable { call: LIST, what })
+        contents(self.list().await?.fields()).map_err(|what| ProviderError::Unreadable { call: LIST.name, what })
     }
 
     async fn reset_password(&self, id: &AccountId, password: &Password, signed_at: Timestamp) -> Answer {
-        let request = Request {
-            call: RESET,
-            method: Method::POST,
-            target: Target::new("/api/v2/accounts/resetPassword"),
-            body: Some(reset(id, password)),
-            most: SHORT,
+        let request = match self.request(&RESET, &[("id", &id.0), ("password", password.expose())], SHORT) {
+            Ok(request) => request,
+            Err(failure) => return failure.answer(),
         };
-        match self.0.send(&request, signed_at).await {
-            Ok(reply) => classify_change(Kind::DataForest, id, reply.status, &reply.body),
+        match self.transport.send(&request, signed_at).await {
+            Ok(reply) => classify_change(Dialect::DataForest, id, password, reply.status, &reply.body),
             Err(failure) => failure.answer(),
         }
+    }
+
+    async fn generate_password(&self, _: &AccountId, _: Timestamp) -> Result<Generated, ProviderError> {
+        let why = "Data Forest makes no passwords; give the policy a password of its own";
+        Err(ProviderError::Impossible { call: "making a password", why })
+    }
+
+    async fn detail(&self, id: &AccountId) -> Result<Detail, ProviderError> {
+        let body = self.read(&DETAIL, &[("id", &id.0)], SHORT).await.map_err(no_such_account)?;
+        let unreadable = |what: &str| ProviderError::Unreadable { call: DETAIL.name, what: what.to_owned() };
+        if !body.is_about(id, "id", false) {
+            return Err(unreadable("it is about another account"));
+        }
+        detail(body.fields()).map_err(|what| unreadable(&what))
     }
 
     async fn probe(&self) -> Result<(), ProviderError> {
@@ -84,39 +138,24 @@ impl Provider for DataForest {
     }
 }
 
-#[derive(Serialize)]
-struct Reset<'a> {
-    id: &'a str,
-    password: &'a str,
-}
-
-/// The body of a reset, in memory that is wiped when the last holder lets it go.
-fn reset(id: &AccountId, password: &Password) -> Bytes {
-    let parts = Reset { id: &id.0, password: password.expose() };
-    // Escaping makes a byte six at the most; a buffer that never grows leaves no copy behind.
-    let mut body = Zeroizing::new(Vec::with_capacity(64 + 6 * (parts.id.len() + parts.password.len())));
-    let written = serde_json::to_writer(&mut *body, &parts);
-    debug_assert!(written.is_ok(), "two texts always serialise");
-    Bytes::from_owner(body)
-}
-
 /// No paging is documented, so a list that holds fewer than its own total would lose accounts: it is refused.
-fn contents(list: &Map<String, Value>) -> Result<Vec<Account>, String> {
-    let fields = Fields::new(list);
+fn contents(fields: Fields<'_>) -> Result<Vec<Account>, String> {
     let total = fields.number("total");
-    let contents = match fields.field("contents") {
-        Some(Value::Array(contents)) => contents.as_slice(),
-        None if total == Some(0) => &[],
+    match fields.field("contents") {
+        Some(Value::Array(_) | Value::Object(_)) => {}
+        None if total == Some(0) => {}
         Some(_) => return Err("contents is no array".to_owned()),
         None => return Err("it has no contents".to_owned()),
-    };
+    }
+    let contents = fields.list("contents");
     if total.is_some_and(|total| total > contents.len() as u64) {
         return Err("it holds fewer accounts than its total says".to_owned());
     }
     let mut ids = HashSet::new();
     let mut accounts = Vec::with_capacity(contents.len());
     for (index, item) in contents.iter().enumerate() {
-        let account = account(item).map_err(|what| format!("contents[{index}] {what}"))?;
+        let read = Fields::of(item).ok_or_else(|| "is no object".to_owned()).and_then(account);
+        let account = read.map_err(|what| format!("contents[{index}] {what}"))?;
         if ids.insert(account.id.clone()) {
             accounts.push(account);
         }
@@ -124,8 +163,7 @@ fn contents(list: &Map<String, Value>) -> Result<Vec<Account>, String> {
     Ok(accounts)
 }
 
-fn account(item: &Value) -> Result<Account, String> {
-    let fields = Fields::of(item).ok_or("is no object")?;
+fn account(fields: Fields<'_>) -> Result<Account, String> {
     let id = fields.text("id").ok_or("has no id")?;
     let name = fields.text("name").ok_or("has no name")?;
     let disabled = fields.flag("disabled").map_err(|field| format!("has an unreadable {}", field.0))?;
@@ -133,6 +171,19 @@ fn account(item: &Value) -> Result<Account, String> {
     let standing = if disabled == Some(true) { Standing::Inactive } else { standing(status.as_deref()) };
     let created_at = fields.time("createdAt").or_else(|| fields.time("createAt"));
     Ok(Account { id: AccountId(id), name, standing, created_at })
+}
+
+fn detail(fields: Fields<'_>) -> Result<Detail, String> {
+    let account = account(fields).map_err(|what| format!("it {what}"))?;
+    let status = fields.text("status").map(|status| json::plain(&status));
+    let quotas = fields.list("quotas").iter().filter_map(Value::as_object);
+    let quotas = quotas.map(|quota| quota.iter().map(|(name, value)| (json::plain(name), told(value))).collect());
+    Ok(Detail { account, more: More::DataForest { status, quotas: quotas.collect() } })
+}
+
+/// What a quota says, as it says it.
+fn told(value: &Value) -> String {
+    value.as_str().map_or_else(|| json::plain(&value.to_string()), json::plain)
 }
 
 /// Only `RUNNING` is rotated. The provider's word goes to terminals, so only plain characters of it are kept; a status
@@ -154,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_reset_is_the_documented_body() {
-        let body = reset(&AccountId("3\"x".into()), &Password::new("Aa1!<>한".into()));
+        let body = json::document(&Pairs(&[("id", "3\"x"), ("password", "Aa1!<>한")]), 14);
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body, json!({"id": "3\"x", "password": "Aa1!<>한"}));
     }
@@ -162,7 +213,8 @@ mod tests {
     #[test]
     fn the_standing_follows_disabled_and_status_in_every_spelling() {
         let read = |disabled: Value, status: Value| {
-            account(&json!({"id": "i", "name": "n", "disabled": disabled, "status": status})).map(|a| a.standing)
+            account(Fields::of(&json!({"id": "i", "name": "n", "disabled": disabled, "status": status})).unwrap())
+                .map(|a| a.standing)
         };
         assert_eq!(read(json!(false), json!("RUNNING")), Ok(Standing::Active));
         assert_eq!(read(json!("false"), json!("running")), Ok(Standing::Active));
@@ -179,14 +231,15 @@ mod tests {
     #[test]
     fn both_spellings_of_the_creation_time_are_read() {
         for field in ["createdAt", "createAt"] {
-            let account = account(&json!({"id": "i", "name": "n", field: "2025-02-20T09:32:55+09:00"})).unwrap();
+            let item = json!({"id": "i", "name": "n", field: "2025-02-20T09:32:55+09:00"});
+            let account = account(Fields::of(&item).unwrap()).unwrap();
             assert_eq!(account.created_at.map(Timestamp::as_second), Some(1_740_011_575), "{field}");
         }
     }
 
     #[test]
     fn no_account_is_dropped_in_silence() {
-        let read = |list: Value| contents(list.as_object().unwrap()).map(|accounts| accounts.len());
+        let read = |list: Value| contents(Fields::of(&list).unwrap()).map(|accounts| accounts.len());
         let item = |id: &str| json!({"id": id, "name": id, "status": "RUNNING"});
         assert_eq!(read(json!({"contents": [item("a"), item("b"), item("a")], "success": true})), Ok(2));
         assert_eq!(read(json!({"total": "2", "contents": [item("a"), item("b")]})), Ok(2));

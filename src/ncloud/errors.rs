@@ -1,7 +1,7 @@
 //! Why a request failed: what a failure on the way means for a change and for a read, and what a refused read means.
 //! Pure. Of a body only a numeric code goes on.
 
-use super::answer::Body;
+use super::body::Body;
 use crate::domain::rotation::{Answer, Block, Doubt};
 use crate::ports::keys::KeyError;
 use crate::ports::provider::ProviderError;
@@ -33,6 +33,14 @@ impl Failure {
         }
     }
 
+    /// What it means for a tenant's setting.
+    pub(super) fn into_setting_error(self, call: &'static str, host: &str) -> ProviderError {
+        match self.answer() {
+            Answer::Ambiguous(doubt) => ProviderError::Unconfirmed { call, doubt },
+            Answer::Blocked(_) | Answer::Accepted | Answer::Refused => self.into_error(call, host),
+        }
+    }
+
     /// What it means for a read.
     pub(super) fn into_error(self, call: &'static str, host: &str) -> ProviderError {
         let unreachable = |cause: String| ProviderError::Unreachable { host: host.to_owned(), cause };
@@ -49,10 +57,11 @@ impl Failure {
 }
 
 /// Classes an answer to a read that brought no result: any status but 2xx, and a 2xx that says `success: false`.
-pub(super) fn classify_read(call: &'static str, status: u16, body: &[u8]) -> ProviderError {
-    let number = Body::parse(body).code();
+pub(super) fn classify_read(call: &'static str, status: u16, body: &Body) -> ProviderError {
+    let number = body.code();
     let code = number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     match (status, number) {
+        (401, Some(30 | 10)) => ProviderError::NoSuchAccount { call, status, code },
         (401, Some(210)) | (403, _) => ProviderError::Permission { call, status, code },
         (401, _) => ProviderError::Authentication { status, code },
         (429, _) => ProviderError::Throttled { status, code },
@@ -64,6 +73,14 @@ pub(super) fn classify_read(call: &'static str, status: u16, body: &[u8]) -> Pro
     }
 }
 
+/// Where one account was asked for, 404 speaks of that account.
+pub(super) fn no_such_account(error: ProviderError) -> ProviderError {
+    match error {
+        ProviderError::Server { call, status: 404, code } => ProviderError::NoSuchAccount { call, status: 404, code },
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -72,11 +89,15 @@ mod tests {
 
     const CALL: &str = "GET /sub-accounts";
 
+    fn class(status: u16, body: &str) -> ProviderError {
+        classify_read(CALL, status, &Body::parse(body.as_bytes()))
+    }
+
     #[rstest]
     #[case(400, "100", ProviderError::Server { call: CALL, status: 400, code: "100".into() })]
     #[case(401, "200", ProviderError::Authentication { status: 401, code: "200".into() })]
-    #[case(401, "30", ProviderError::Authentication { status: 401, code: "30".into() })]
-    #[case(401, "10", ProviderError::Authentication { status: 401, code: "10".into() })]
+    #[case(401, "30", ProviderError::NoSuchAccount { call: CALL, status: 401, code: "30".into() })]
+    #[case(401, "10", ProviderError::NoSuchAccount { call: CALL, status: 401, code: "10".into() })]
     #[case(401, "210", ProviderError::Permission { call: CALL, status: 401, code: "210".into() })]
     #[case(403, "230", ProviderError::Permission { call: CALL, status: 403, code: "230".into() })]
     #[case(404, "300", ProviderError::Server { call: CALL, status: 404, code: "300".into() })]
@@ -93,8 +114,11 @@ mod tests {
             format!(r#"{{"error":{{"errorCode":"{code}","message":"m"}}}}"#),
             format!(r#"{{"errorCode":{code}}}"#),
             format!(r#"{{"responseError":{{"returnCode":"{code}"}}}}"#),
+            format!("<?xml version=\"1.0\"?><r><error><errorCode>{code}</errorCode><message>m</message></error></r>"),
+            format!("<x:r xmlns:x=\"u\"><x:errorCode>{code}</x:errorCode></x:r>"),
+            format!("<r><responseError><returnCode> {code} </returnCode></responseError></r>"),
         ] {
-            assert_eq!(classify_read(CALL, status, body.as_bytes()), expected);
+            assert_eq!(class(status, &body), expected, "{body}");
         }
     }
 
@@ -104,10 +128,18 @@ mod tests {
     #[case(429, ProviderError::Throttled { status: 429, code: "-".into() })]
     #[case(500, ProviderError::Server { call: CALL, status: 500, code: "-".into() })]
     fn without_a_code(#[case] status: u16, #[case] expected: ProviderError) {
-        for body in ["", "<html>401</html>", r#"{"status":210,"error":"Unauthorized"}"#, r#"{"success":false}"#] {
-            assert_eq!(classify_read(CALL, status, body.as_bytes()), expected, "{body}");
+        for body in [
+            "",
+            "<html>401</html>",
+            "<!DOCTYPE html><html><code>210</code></html>",
+            r#"{"status":210,"error":"Unauthorized"}"#,
+            r#"{"error":{"errorCode":"Unauthorized","message":"m","fieldErrors":[]}}"#,
+            r#"{"success":false}"#,
+            "<r><success>false</success></r>",
+        ] {
+            assert_eq!(class(status, body), expected, "{body}");
         }
-        assert!(matches!(classify_read(CALL, 302, b""), ProviderError::Unreadable { .. }));
+        assert!(matches!(class(302, ""), ProviderError::Unreadable { .. }));
     }
 
     #[test]
@@ -119,7 +151,7 @@ mod tests {
             "status":"{echo}","success":"{echo}","id":"{echo}","subAccountId":"{echo}"}}"#
         );
         for status in (200..600).chain([600, 999]) {
-            let error = classify_read(CALL, status, body.as_bytes());
+            let error = class(status, &body);
             assert!(!format!("{error} {error:?}").contains(echo), "{status}: {error}");
         }
     }

@@ -1,7 +1,10 @@
 //! Reading fields of JSON tolerantly. The documents disagree on several types, and a second server may spell them anew.
 
+use bytes::Bytes;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 /// An object whose fields are looked up by any of their spellings, upper or lower case. A `null` counts as absent.
 #[derive(Clone, Copy)]
@@ -50,6 +53,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// What a list holds. XML cannot tell a list of one from an object, so an object is taken for one; anything else, and
+    /// nothing, has no items.
+    pub(super) fn list(self, name: &str) -> &'a [Value] {
+        match self.field(name) {
+            Some(Value::Array(items)) => items,
+            Some(one @ Value::Object(_)) => std::slice::from_ref(one),
+            _ => &[],
+        }
+    }
+
     /// A time as ISO 8601 with its offset, or in milliseconds since the epoch; what cannot be read counts as absent.
     pub(super) fn time(self, name: &str) -> Option<Timestamp> {
         match self.field(name)? {
@@ -58,6 +71,21 @@ impl<'a> Fields<'a> {
             _ => None,
         }
     }
+}
+
+/// The body of a request, in memory that is wiped when the last holder lets it go. `texts` is how many bytes the texts in it
+/// have together.
+pub(super) fn document(value: &impl Serialize, texts: usize) -> Bytes {
+    // Escaping makes a byte six at the most; a buffer that never grows leaves no copy behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(128 + 6 * texts));
+    let written = serde_json::to_writer(&mut *body, value);
+    debug_assert!(written.is_ok(), "texts, numbers and flags always serialise");
+    Bytes::from_owner(body)
+}
+
+/// A text of the provider's for people to read: no control character of it reaches a terminal, and no more than fits.
+pub(super) fn plain(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// A boolean as JSON's own, or as `true`/`false`, `Y`/`N`, `yes`/`no` in any case.

@@ -1,50 +1,46 @@
-//! The one place that sends: a request is built once, signed, sent **once**, and its answer taken in within bounds.
-//!
-//! Nothing below resends: reqwest's retries are off, redirects are off, HTTP/2 (whose refused streams are resent) is off,
-//! and no connection is kept for later, since the pool sends again what a stale connection swallowed. A resent change
-//! would outlive the protocol's bookkeeping (`protocol.md`, step 2).
+//! A signed request: built once, signed, and sent **once** by the client below (`http`).
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Response, Url, redirect, retry};
-use rustls::{ClientConfig, RootCertStore, crypto};
-use rustls_platform_verifier::BuilderVerifierExt;
-use serde_json::{Map, Value};
-use zeroize::Zeroizing;
+use reqwest::{Method, Url};
 
+use super::api::Format;
+use super::body::{Body, Success};
 use super::endpoint::Endpoint;
 use super::errors::{Failure, classify_read};
-use super::json::Fields;
+use super::http::{self, Http, Reply, take_in};
+use super::remembering::Remembering;
 use super::target::Target;
+use super::tls;
 use crate::domain::secret::Keys;
 use crate::domain::signature::{ACCESS_KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 use crate::ports::clock::GatewayClock;
 use crate::ports::keys::{KeyError, KeySource};
 use crate::ports::provider::ProviderError;
 
-/// The longest body that the answer to a change, or a short read, may have, in bytes.
-pub(super) const SHORT: usize = 64 * 1024;
-/// The longest body that a list may have, in bytes.
-pub(super) const LONG: usize = 16 * 1024 * 1024;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What a transport is made of.
+/// What a transport is made of. It has no `Debug`: the proxy may carry a password.
 pub struct TransportSettings {
     /// Scheme, host and port. Plain http is accepted on loopback only.
     pub base: String,
     /// How long this client waits for a whole answer. It is the client's own and says nothing of how long the gateway
     /// may work on.
     pub timeout: Duration,
-    /// Asked at every request.
+    /// Asked at every request. The pair that worked last is remembered until another has worked.
     pub keys: Arc<dyn KeySource>,
     /// Told every `Date` that is heard, and asked for the time that reads are signed with.
     pub clock: Arc<GatewayClock>,
+    /// A proxy that is asked to `CONNECT` to an https endpoint: `http://` or `https://`, host, port, and a user and a
+    /// password where it wants them. Requests stay end-to-end encrypted. A plain-http endpoint is on this machine, and is
+    /// reached without it.
+    pub proxy: Option<Url>,
+    /// A PEM file of the CA certificates to trust **instead of** the machine's own, by the endpoint and by an https proxy.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl TransportSettings {
@@ -69,6 +65,28 @@ pub enum TransportError {
         /// The host.
         host: String,
     },
+    /// The proxy is not what it should be. It is not shown, since it may carry credentials.
+    #[error("the proxy {what}; write scheme, host and port, such as http://proxy.example:3128")]
+    Proxy {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The file of CA certificates is no such file.
+    #[error("the CA file {}{} {what}", .path.display(), at(*.line))]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1, where there is one to blame.
+        line: Option<usize>,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// The address of the server role's metadata is not what it should be, or the role is not.
+    #[error("the server role's metadata: {what}")]
+    Metadata {
+        /// What is wrong, and what to write.
+        what: &'static str,
+    },
     /// There are no CA certificates to check a server by.
     #[error(
         "no CA certificates are found on this machine, so that no https server can be checked ({cause}); install the \
@@ -83,11 +101,15 @@ pub enum TransportError {
     Client(String),
 }
 
+fn at(line: Option<usize>) -> String {
+    line.map_or_else(String::new, |line| format!(", line {line},"))
+}
+
 /// One gateway, as this program reaches it.
 pub struct Transport {
-    client: Client,
+    http: Http,
     endpoint: Endpoint,
-    keys: Arc<dyn KeySource>,
+    keys: Remembering,
     clock: Arc<GatewayClock>,
 }
 
@@ -97,70 +119,104 @@ pub(super) struct Request {
     pub(super) call: &'static str,
     pub(super) method: Method,
     pub(super) target: Target,
+    pub(super) format: Format,
     pub(super) body: Option<Bytes>,
     /// The longest answer that is taken in, in bytes.
     pub(super) most: usize,
-}
-
-/// An answer, whole. It has no `Debug`: the body may echo a password.
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) body: Zeroizing<Vec<u8>>,
 }
 
 impl Transport {
     /// Sets up the client. Nothing is sent.
     pub fn new(settings: TransportSettings) -> Result<Self, TransportError> {
         let endpoint = Endpoint::parse(&settings.base)?;
-        let tls = if endpoint.is_plain() { tls_without_roots()? } else { tls_with_system_roots()? };
-        let client = client(tls, settings.timeout)?;
-        Ok(Self { client, endpoint, keys: settings.keys, clock: settings.clock })
+        let tls = match &settings.ca_file {
+            Some(path) => tls::file(path)?,
+            None if endpoint.is_plain() => tls::nobody()?,
+            None => tls::system()?,
+        };
+        let proxy = settings.proxy.as_ref().map(http::proxy).transpose()?.filter(|_| !endpoint.is_plain());
+        let http = Http::new(tls, settings.timeout, proxy)?;
+        Ok(Self { http, endpoint, keys: Remembering::new(settings.keys), clock: settings.clock })
     }
 
     pub(super) const fn clock(&self) -> &Arc<GatewayClock> {
         &self.clock
     }
 
-    /// Sends a read, signed with the gateway's time as known, and returns the object that it brings. Refused keys are
-    /// tried once more: the refusal's own `Date` has set the clock, and the keys are read anew.
-    pub(super) async fn read(&self, request: &Request) -> Result<Map<String, Value>, ProviderError> {
-        match self.read_once(request).await {
-            Err(ProviderError::Authentication { .. }) => self.read_once(request).await,
-            result => result,
-        }
+    /// Host and port of the gateway, for people.
+    pub(super) fn host(&self) -> &str {
+        self.endpoint.host()
     }
 
-    async fn read_once(&self, request: &Request) -> Result<Map<String, Value>, ProviderError> {
+    /// Sends a read, signed with the gateway's time as known, and returns the object that it brings.
+    ///
+    /// Refused keys are tried once more: the refusal's own `Date` has set the clock, and the keys are read anew. Then the
+    /// pair that worked last is tried, once, when it is another.
+    pub(super) async fn read(&self, request: &Request) -> Result<Body, ProviderError> {
+        let first = self.pair().await?;
+        match self.read_with(request, &first).await {
+            Err(ProviderError::Authentication { .. }) => self.keys.refused(),
+            result => return self.heard_with(&first, result),
+        }
+        let second = self.pair().await?;
+        let refusal = match self.read_with(request, &second).await {
+            Err(refusal @ ProviderError::Authentication { .. }) => refusal,
+            result => return self.heard_with(&second, result),
+        };
+        let Some(other) = self.keys.other(&[&first, &second]) else { return Err(refusal) };
+        let result = self.read_with(request, &other).await;
+        match &result {
+            Ok(_) => self.keys.fell_back(&other, &second),
+            Err(ProviderError::Authentication { .. }) => return Err(refusal),
+            Err(_) => {}
+        }
+        result
+    }
+
+    fn heard_with(&self, pair: &Keys, result: Result<Body, ProviderError>) -> Result<Body, ProviderError> {
+        if result.is_ok() {
+            self.keys.worked(pair);
+        }
+        result
+    }
+
+    async fn pair(&self) -> Result<Keys, ProviderError> {
+        self.keys.keys().await.map_err(|error| ProviderError::Keys(error.to_string()))
+    }
+
+    async fn read_with(&self, request: &Request, keys: &Keys) -> Result<Body, ProviderError> {
         let call = request.call;
-        let reply = self.send(request, self.clock.now()).await;
+        let reply = self.send_with(request, self.clock.now(), keys).await;
         let Reply { status, body } = reply.map_err(|failure| failure.into_error(call, self.endpoint.host()))?;
+        let body = Body::parse(&body);
         if !(200..=299).contains(&status) {
             return Err(classify_read(call, status, &body));
         }
-        let object: Map<String, Value> = serde_json::from_slice(&body)
-            .map_err(|_| ProviderError::Unreadable { call, what: "its body is no JSON object".to_owned() })?;
-        if Fields::new(&object).flag("success") == Ok(Some(false)) {
+        if !body.is_object() {
+            let what = "its body is no object of JSON or XML".to_owned();
+            return Err(ProviderError::Unreadable { call, what });
+        }
+        if body.success() == Success::No {
             return Err(classify_read(call, status, &body));
         }
-        Ok(object)
+        Ok(body)
     }
 
-    /// Signs `request` with `signed_at` and sends it, once.
+    /// Signs a change with `signed_at` and sends it, once, whatever becomes of it.
     pub(super) async fn send(&self, request: &Request, signed_at: Timestamp) -> Result<Reply, Failure> {
+        let keys = self.keys.keys().await.map_err(Failure::Keys)?;
+        self.send_with(request, signed_at, &keys).await
+    }
+
+    async fn send_with(&self, request: &Request, signed_at: Timestamp, keys: &Keys) -> Result<Reply, Failure> {
         let url = self.url(&request.target)?;
-        let keys = self.keys.keys().map_err(Failure::Keys)?;
-        let signature = sign(&keys, request.method.as_str(), request.target.as_str(), signed_at);
+        let signature = sign(keys, request.method.as_str(), request.target.as_str(), signed_at);
         let mut message = reqwest::Request::new(request.method.clone(), url);
-        *message.headers_mut() = headers(&keys, &signature, signed_at)?;
+        *message.headers_mut() = headers(request.format, keys, &signature, signed_at)?;
         *message.body_mut() = request.body.clone().map(Into::into);
-        let response = self.exchange(message).await.map_err(|error| failure(&error))?;
+        let response = self.http.exchange(message).await?;
         self.hear(response.headers());
         take_in(response, request.most).await
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that sends")]
-    async fn exchange(&self, message: reqwest::Request) -> Result<Response, reqwest::Error> {
-        self.client.execute(message).await
     }
 
     fn hear(&self, headers: &HeaderMap) {
@@ -188,44 +244,11 @@ impl fmt::Debug for Transport {
     }
 }
 
-fn client(tls: ClientConfig, timeout: Duration) -> Result<Client, TransportError> {
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .http1_only()
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .pool_max_idle_per_host(0)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(timeout)
-        .user_agent(concat!("ncloud-rotator/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| TransportError::Client(error.to_string()))
-}
-
-/// For https: the machine's own CA certificates, and ring whatever else is linked in.
-fn tls_with_system_roots() -> Result<ClientConfig, TransportError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TransportError::Client(error.to_string()))?;
-    let builder =
-        builder.with_platform_verifier().map_err(|error| TransportError::NoTrustStore { cause: error.to_string() })?;
-    Ok(builder.with_no_client_auth())
-}
-
-/// For plain http on loopback, which must work on a machine without CA certificates too; it trusts nobody.
-fn tls_without_roots() -> Result<ClientConfig, TransportError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TransportError::Client(error.to_string()))?;
-    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
-}
-
-fn headers(keys: &Keys, signature: &str, signed_at: Timestamp) -> Result<HeaderMap, Failure> {
-    let json = HeaderValue::from_static("application/json");
+fn headers(format: Format, keys: &Keys, signature: &str, signed_at: Timestamp) -> Result<HeaderMap, Failure> {
+    let media_type = HeaderValue::from_static(format.media_type());
     let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, json.clone());
-    headers.insert(ACCEPT, json);
+    headers.insert(CONTENT_TYPE, media_type.clone());
+    headers.insert(ACCEPT, media_type);
     headers.insert(HeaderName::from_static(TIMESTAMP_HEADER), HeaderValue::from(signed_at.as_millisecond()));
     for (name, text) in [(ACCESS_KEY_HEADER, keys.expose_access()), (SIGNATURE_HEADER, signature)] {
         let mut value = HeaderValue::from_str(text).map_err(|_| Failure::Keys(unsendable()))?;
@@ -241,60 +264,6 @@ fn unsendable() -> KeyError {
          access_key"
             .to_owned(),
     )
-}
-
-/// Reads the body up to `most` bytes.
-async fn take_in(mut response: Response, most: usize) -> Result<Reply, Failure> {
-    if response.content_length().is_some_and(|length| length > most as u64) {
-        return Err(Failure::TooLong(most));
-    }
-    // A buffer that never moves leaves no copy behind when it is wiped.
-    let mut body = Zeroizing::new(Vec::with_capacity(most.min(SHORT)));
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
-        if body.len() + chunk.len() > most {
-            return Err(Failure::TooLong(most));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Reply { status: response.status().as_u16(), body })
-}
-
-/// A connection that was never made carried nothing, however it failed; that comes before everything else.
-fn failure(error: &reqwest::Error) -> Failure {
-    if error.is_connect() || error.is_builder() {
-        Failure::NotSent(cause(error))
-    } else if error.is_timeout() {
-        Failure::TimedOut
-    } else {
-        Failure::Disconnected
-    }
-}
-
-/// Why no connection was made, in words that an operator can act on.
-fn cause(error: &reqwest::Error) -> String {
-    if error.is_dns() {
-        return "its name cannot be resolved".to_owned();
-    }
-    if error.is_timeout() {
-        return format!("no connection within {} s", CONNECT_TIMEOUT.as_secs());
-    }
-    if let Some(tls) = source::<rustls::Error>(error) {
-        return format!("TLS: {tls}");
-    }
-    source::<std::io::Error>(error)
-        .map_or_else(|| "no connection could be made".to_owned(), |io| format!("no connection ({})", io.kind()))
-}
-
-/// The innermost cause of a type, looking into I/O errors, which hide theirs.
-fn source<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
-    let mut found = None;
-    let mut next = std::error::Error::source(error);
-    while let Some(here) = next {
-        found = here.downcast_ref::<T>().or(found);
-        let inner = here.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        next = inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| here.source());
-    }
-    found
 }
 
 #[cfg(test)]
@@ -323,8 +292,9 @@ mod tests {
 
     struct Fixed;
 
+    #[async_trait]
     impl KeySource for Fixed {
-        fn keys(&self) -> Result<Keys, KeyError> {
+        async fn keys(&self) -> Result<Keys, KeyError> {
             Ok(Keys::new("AK".into(), "SK".into()))
         }
     }
@@ -332,9 +302,9 @@ mod tests {
     /// Over TLS whatever the machine trusts; no server of these tests is trusted.
     fn over_tls(base: &str) -> Transport {
         Transport {
-            client: client(tls_without_roots().unwrap(), TransportSettings::TIMEOUT).unwrap(),
+            http: Http::new(tls::nobody().unwrap(), TransportSettings::TIMEOUT, None).unwrap(),
             endpoint: Endpoint::parse(base).unwrap(),
-            keys: Arc::new(Fixed),
+            keys: Remembering::new(Arc::new(Fixed)),
             clock: Arc::new(GatewayClock::new(Arc::new(Still))),
         }
     }
@@ -354,7 +324,8 @@ mod tests {
         });
         let body = Some(Bytes::from_static(b"the-password"));
         let target = Target::new("/api/v1/sub-accounts").segment("id").segment("password");
-        let request = Request { call: "PUT", method: Method::PUT, target, body, most: SHORT };
+        let request =
+            Request { call: "PUT", method: Method::PUT, target, format: Format::Json, body, most: http::SHORT };
         let Err(Failure::NotSent(cause)) = over_tls(&base).send(&request, Timestamp::UNIX_EPOCH).await else {
             panic!("a handshake that failed was taken for more")
         };

@@ -9,4 +9,5 @@ pub mod journal;
 pub mod keys;
 pub mod observer;
 pub mod provider;
+pub mod tenant;
 pub mod vault;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::clock::GatewayClock;
 use crate::domain::account::{Account, AccountId};
-use crate::domain::rotation::Answer;
+use crate::domain::rotation::{Answer, Doubt};
 use crate::domain::secret::Password;
 
 /// One kind of account behind one gateway.
@@ -22,6 +22,13 @@ pub trait Provider: Send + Sync {
     /// Sends a password change **once**, signed with `signed_at` and with nothing resent by any layer below. The answer
     /// says what is known about the password afterwards, and a doubt is never an error.
     async fn reset_password(&self, id: &AccountId, password: &Password, signed_at: Timestamp) -> Answer;
+
+    /// Has the provider make a password, **once**, signed with `signed_at` (`protocol.md`, rule 11). Where a kind of account
+    /// has no such call, nothing is sent and the error is [`ProviderError::Impossible`].
+    async fn generate_password(&self, id: &AccountId, signed_at: Timestamp) -> Result<Generated, ProviderError>;
+
+    /// One account with what the provider tells beyond the list.
+    async fn detail(&self, id: &AccountId) -> Result<Detail, ProviderError>;
 
     /// The cheapest signed read there is: it hears the gateway's clock and shows that the keys are good.
     async fn probe(&self) -> Result<(), ProviderError>;
@@ -42,7 +49,46 @@ pub enum Expiration {
     Unset,
 }
 
-/// Why a read from the provider failed. (A failed change is an [`Answer`].)
+/// What came of asking the provider for a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// What is known about the account. [`Answer::Accepted`] comes with a password, always.
+    pub answer: Answer,
+    /// The password that the answer held. One that comes with a doubt may be live, and is worth keeping for that.
+    pub password: Option<Password>,
+}
+
+/// One account, looked at closely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail {
+    /// What the list tells too.
+    pub account: Account,
+    /// What only the closer look tells.
+    pub more: More,
+}
+
+/// What a kind of account has beyond the list. The texts are the provider's, with control characters taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum More {
+    /// A sub-account.
+    SubAccount {
+        /// The groups that it is in, by name.
+        groups: Vec<String>,
+        /// The policies that it has by itself, by name.
+        policies: Vec<String>,
+        /// Whether it must choose a new password when it logs in next, if the provider says so.
+        needs_password_reset: Option<bool>,
+    },
+    /// A Data Forest account.
+    DataForest {
+        /// The provider's word for its status.
+        status: Option<String>,
+        /// Its quotas, each as the names and values that the provider gives.
+        quotas: Vec<Vec<(String, String)>>,
+    },
+}
+
+/// Why a read, or a tenant's setting, failed at the provider. (A failed password change is an [`Answer`].)
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
     /// 401: the gateway does not know the keys, or takes the signature for old.
@@ -62,6 +108,42 @@ pub enum ProviderError {
         status: u16,
         /// The provider's error code, or `-`.
         code: String,
+    },
+    /// 401 codes 30 and 10, and 404 where one account was asked for: there is no such account.
+    #[error("{call}: the provider knows no such account (HTTP {status}, code {code})")]
+    NoSuchAccount {
+        /// The call, as the provider's documents name it.
+        call: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// The provider's error code, or `-`.
+        code: String,
+    },
+    /// The provider refused what was to be set; nothing has changed.
+    #[error("the provider refused the value of {call} (HTTP {status}, code {code}); nothing was set")]
+    Refused {
+        /// The call, as the provider's documents name it.
+        call: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// The provider's error code, or `-`.
+        code: String,
+    },
+    /// A setting was sent, and what became of it is not known.
+    #[error("{call} may have been carried out: {doubt}; read it again before sending it anew")]
+    Unconfirmed {
+        /// The call, as the provider's documents name it.
+        call: &'static str,
+        /// What kind of doubt.
+        doubt: Doubt,
+    },
+    /// This cannot be asked of this provider. Nothing was sent.
+    #[error("{call} was not sent: {why}")]
+    Impossible {
+        /// The call, as the provider's documents name it, or what would be one.
+        call: &'static str,
+        /// Why not, and what to do instead.
+        why: &'static str,
     },
     /// 429: quota, throttling or a rate limit.
     #[error("the gateway asks for patience (HTTP {status}, code {code})")]
@@ -107,8 +189,17 @@ impl ProviderError {
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         match self {
-            Self::Throttled { .. } | Self::Unreachable { .. } | Self::Server { .. } | Self::Unreadable { .. } => true,
-            Self::Authentication { .. } | Self::Permission { .. } | Self::Keys(_) => false,
+            Self::Throttled { .. }
+            | Self::Unreachable { .. }
+            | Self::Server { .. }
+            | Self::Unreadable { .. }
+            | Self::Unconfirmed { .. } => true,
+            Self::Authentication { .. }
+            | Self::Permission { .. }
+            | Self::NoSuchAccount { .. }
+            | Self::Refused { .. }
+            | Self::Impossible { .. }
+            | Self::Keys(_) => false,
         }
     }
 }
