@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::SignedDuration;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use ncloud_rotator::config::{
-    Code, Config, ConfigError, Endpoint, Environment, IdentitySource, Reach, SecretSource, Store,
+    Api, Code, Config, ConfigError, Endpoint, Environment, Format, IdentitySource, KeyPair, KeyPlace, Network, Reach,
+    SecretSource, ServerRole, Store, default_recipe,
 };
 use ncloud_rotator::domain::account::{Kind, Site};
 use ncloud_rotator::domain::gateway::Gateway;
-use ncloud_rotator::domain::policy::OnAdopt;
+use ncloud_rotator::domain::password::{Avoid, Profile, Recipe};
+use ncloud_rotator::domain::policy::{OnAdopt, PasswordExpiration, PasswordSource, Setting};
 use proptest::prelude::*;
 
 /// The contract's own example.
@@ -83,6 +85,9 @@ type Case = (&'static str, String, &'static [(Code, &'static str)]);
 fn cases() -> Vec<Case> {
     let mut cases = written();
     cases.extend(tenants());
+    cases.extend(key_places());
+    cases.extend(settings());
+    cases.extend(networks());
     cases.extend(vaults_and_policies());
     cases.extend(rules());
     cases
@@ -114,7 +119,7 @@ fn written() -> Vec<Case> {
             "wrong types",
             with("\"14d\"", "14")
                 .replace("[\"svc-legacy\"]", "[\"svc-legacy\", 5]")
-                .replace("{ length = 16, avoid = \"url\" }", "\"HUNTER2\""),
+                .replace("{ length = 16, avoid = \"url\" }", "[\"HUNTER2\"]"),
             &[(Code::WrongType, "rotate_before"), (Code::WrongType, "password"), (Code::WrongType, "except")],
         ),
         (
@@ -201,8 +206,135 @@ fn tenants() -> Vec<Case> {
     ]
 }
 
+fn key_places() -> Vec<Case> {
+    let access = "access_key = { env = \"NCLOUD_ACCESS_KEY\" }\n";
+    let secret = "secret_key = { env = \"NCLOUD_SECRET_KEY\" }";
+    let keys = |keys: &str| with(access, "").replace(secret, &format!("keys = {keys}"));
+    vec![
+        (
+            "no keys in any way",
+            with(access, "").replace(secret, ""),
+            &[(Code::MissingKey, "[tenants.main]"), (Code::MissingKey, "[tenants.main]")],
+        ),
+        ("both keys inline", keys("\"HUNTER2\""), &[(Code::InlineSecret, "keys =")]),
+        ("both keys inline, in a table", keys("{ access = \"HUNTER2\" }"), &[(Code::UnknownKey, "keys =")]),
+        ("both keys nowhere", keys("{}"), &[(Code::MissingKey, "keys =")]),
+        ("both keys twice", keys("{ profile = \"a\", server_role = \"b\" }"), &[(Code::SecretTwice, "keys =")]),
+        (
+            "the keys together and apart",
+            with(secret, "keys = { profile = \"DEFAULT\" }"),
+            &[(Code::SecretTwice, "keys =")],
+        ),
+        ("a profile without a name", keys("{ profile = \" \" }"), &[(Code::BadValue, "keys =")]),
+        ("a role that is a path", keys("{ server_role = \"a/b\" }"), &[(Code::BadValue, "keys =")]),
+        (
+            "metadata of a profile",
+            keys("{ profile = \"a\", metadata = \"http://169.254.169.254\" }"),
+            &[(Code::Misplaced, "keys =")],
+        ),
+        (
+            "metadata far away",
+            keys("{ server_role = \"a\", metadata = \"http://metadata.example\" }"),
+            &[(Code::PlainHttp, "keys =")],
+        ),
+        (
+            "metadata with a password",
+            keys("{ server_role = \"a\", metadata = \"https://me:HUNTER2@metadata.example\" }"),
+            &[(Code::BadEndpoint, "keys =")],
+        ),
+    ]
+}
+
+fn settings() -> Vec<Case> {
+    let adding = |line: &str| with("rate       = \"5/s\"", line);
+    vec![
+        ("an unknown format", adding("format = \"yaml\""), &[(Code::BadValue, "format")]),
+        ("a second interface where there is none", adding("api = \"v2\""), &[(Code::Misplaced, "api")]),
+        ("a third interface", adding("api = \"v3\"").replace("\"public\"", "\"gov\""), &[(Code::BadValue, "api")]),
+        ("an expiration without its verb", adding("expiration = 90"), &[(Code::WrongType, "expiration")]),
+        ("an expiration of another word", adding("expiration = \"off\""), &[(Code::BadValue, "expiration")]),
+        ("an expiration of nothing", adding("expiration = {}"), &[(Code::MissingKey, "expiration")]),
+        ("an expiration of other days", adding("expiration = { enforce = 30 }"), &[(Code::BadValue, "expiration")]),
+        (
+            "an expiration of other words",
+            adding("expiration = { enforce = \"never\" }"),
+            &[(Code::BadValue, "expiration")],
+        ),
+        ("an expiration of a list", adding("expiration = { enforce = [90] }"), &[(Code::WrongType, "expiration")]),
+        ("a setting with another verb", adding("expiration = { force = 90 }"), &[(Code::UnknownKey, "expiration")]),
+        ("an alias without its verb", adding("login_alias = \"acme\""), &[(Code::BadValue, "login_alias")]),
+        ("an alias in capitals", adding("login_alias = { enforce = \"ACME\" }"), &[(Code::BadValue, "login_alias")]),
+        (
+            "always due, by the tenant's enforced expiration",
+            adding("expiration = { enforce = 60 }").replace("\"14d\"", "\"60d\""),
+            &[(Code::BadDuration, "policy =")],
+        ),
+    ]
+}
+
+fn networks() -> Vec<Case> {
+    let adding = |line: &str| with("rate       = \"5/s\"", line);
+    vec![
+        ("no time to answer", adding("request_timeout = \"0s\""), &[(Code::BadDuration, "request_timeout")]),
+        ("too long for an answer", adding("request_timeout = \"301s\""), &[(Code::BadDuration, "request_timeout")]),
+        (
+            "a proxy with a password",
+            adding("proxy = \"http://me:HUNTER2@proxy.example:3128\""),
+            &[(Code::InlineSecret, "proxy")],
+        ),
+        ("a proxy without a scheme", adding("proxy = \"proxy.example:3128\""), &[(Code::BadEndpoint, "proxy")]),
+        (
+            "credentials for no proxy",
+            adding("proxy_credentials = { env = \"PROXY\" }"),
+            &[(Code::MissingKey, "proxy_credentials")],
+        ),
+        (
+            "inline credentials for a proxy",
+            adding("proxy = \"http://proxy.example\"\nproxy_credentials = \"me:HUNTER2\""),
+            &[(Code::InlineSecret, "proxy_credentials")],
+        ),
+        (
+            "a proxy's credentials in a profile",
+            adding("proxy = \"http://proxy.example\"\nproxy_credentials = { profile = \"a\" }"),
+            &[(Code::UnknownKey, "proxy_credentials")],
+        ),
+        (
+            "a proxy's credentials nowhere and a CA in a home",
+            adding("proxy = \"http://proxy.example\"\nproxy_credentials = {}\nca_file = \"~/ca.pem\""),
+            &[(Code::MissingKey, "proxy_credentials"), (Code::BadValue, "ca_file")],
+        ),
+        (
+            "a network inside this process",
+            adding("proxy = \"http://proxy.example\"\nca_file = \"ca.pem\"\nrequest_timeout = \"5s\"")
+                .replace("\"public\"", "\"emulator\"")
+                .replace("endpoints  = { sub_account = \"http://127.0.0.1:8610\", data_forest = \"http://127.0.0.1:8610\" }\n", "")
+                .replace("access_key = { env = \"NCLOUD_ACCESS_KEY\" }\n", "")
+                .replace("secret_key = { env = \"NCLOUD_SECRET_KEY\" }", "keys = { server_role = \"r\" }"),
+            &[(Code::EmulatorOnly, "keys"), (Code::EmulatorOnly, "proxy"), (Code::EmulatorOnly, "ca_file")],
+        ),
+        (
+            "a network to a directory",
+            with(
+                "path     = \"vault\"",
+                "path = \"vault\"\nrequest_timeout = \"5s\"\nproxy = \"http://me:HUNTER2@proxy.example\"\nca_file = \"ca.pem\"",
+            ),
+            &[(Code::Misplaced, "request_timeout"), (Code::Misplaced, "proxy"), (Code::Misplaced, "ca_file")],
+        ),
+    ]
+}
+
 fn vaults_and_policies() -> Vec<Case> {
     vec![
+        (
+            "a password, where its recipe belongs",
+            with("{ length = 16, avoid = \"url\" }", "\"HUNTER2\""),
+            &[(Code::BadValue, "password")],
+        ),
+        (
+            "a provider that makes no such passwords",
+            with("{ length = 16, avoid = \"url\" }", "\"provider\"").replace("\"sub-account\"", "\"data-forest\""),
+            &[(Code::ImpossiblePassword, "policy =")],
+        ),
         ("an unknown kind of vault", with("age-directory", "age-dir"), &[(Code::BadValue, "kind     =")]),
         ("a vault without a path", with("path     = \"vault\"\n", ""), &[(Code::MissingKey, "[vaults.local]")]),
         ("a path with a tilde", with("\"vault\"", "\"~/vault\""), &[(Code::BadValue, "path")]),
@@ -364,6 +496,23 @@ fn a_secret_in_the_file_is_never_shown() {
         "credentials = \"HUNTER2\"",
         "secret = \"HUNTER2\"",
         "password = \"HUNTER2\"",
+        "keys = \"HUNTER2\"",
+        "keys = { access = \"HUNTER2\" }",
+        "keys = HUNTER2",
+        "proxy = \"http://me:HUNTER2@proxy.example\"",
+        "proxy = 'http://me:HUNTER2@proxy.example",
+        "proxy = http://me:HUNTER2@proxy.example",
+        "proxy = \"me:HUNTER2@proxy.example:3128\"",
+        "proxy = \"me:HUNTER2@proxy.example:3128",
+        "proxy = [\"http://me:HUNTER2@proxy.example\"]",
+        "proxy = { url = \"http://me:HUNTER2@proxy.example\" }",
+        "https_proxy = \"http://me:HUNTER2@proxy.example\"",
+        "# proxy = me:HUNTER2@proxy.example\nsite = 5",
+        "endpoints = { sub_account = \"https://me:HUNTER2@sub.example\", data = 5 }",
+        "proxy_credentials = \"me:HUNTER2\"",
+        "proxy_credentials = \"me:HUNTER2",
+        "proxy_credentials = { value = \"me:HUNTER2\" }",
+        "proxy_credential = \"me:HUNTER2\"",
         "site = \"public\" # secret_key = \"HUNTER2\"",
         "# secret_key: HUNTER2\nsite = 5",
         "access_key = { env = \"A\" } # was access_key = \"HUNTER2\"\nsite = 5",
@@ -399,8 +548,12 @@ fn the_contract_means_what_it_says() {
     assert_eq!(tenant.gateway.timeout, SignedDuration::from_mins(2));
     assert_eq!(tenant.gateway.max_clock_skew, SignedDuration::from_secs(30));
     let Reach::Gateway { keys, endpoints } = &tenant.reach else { panic!("{tenant:?}") };
-    assert_eq!(keys.access, SecretSource::Env("NCLOUD_ACCESS_KEY".into()));
-    assert_eq!(keys.secret, SecretSource::Env("NCLOUD_SECRET_KEY".into()));
+    let [access, secret] = ["NCLOUD_ACCESS_KEY", "NCLOUD_SECRET_KEY"].map(|name| SecretSource::Env(name.into()));
+    assert_eq!(keys, &KeyPlace::Pair(KeyPair { access, secret }));
+    assert_eq!((tenant.api, tenant.format), (Api::V1, Format::Json));
+    assert_eq!((tenant.expiration, &tenant.login_alias), (Setting::Follow, &Setting::Follow));
+    let network = Network { request_timeout: SignedDuration::from_secs(30), proxy: None, ca_file: None };
+    assert_eq!(tenant.network, network);
     for kind in Kind::ALL {
         assert_eq!(endpoints.of(kind).map(Endpoint::as_str), Some("http://127.0.0.1:8610"));
     }
@@ -411,12 +564,54 @@ fn the_contract_means_what_it_says() {
     assert!(recipients.is_empty());
 
     let policy = &config.policies["default"];
-    assert_eq!((policy.on_adopt, policy.expiration_days, policy.password.length), (OnAdopt::Rotate, Some(90), 16));
+    assert_eq!((policy.on_adopt, policy.expiration_days), (OnAdopt::Rotate, Some(90)));
+    let avoid = Avoid::from(Profile::Url);
+    assert_eq!(policy.password, PasswordSource::Made(Recipe { length: 16, avoid }));
     assert_eq!(policy.rotate_before, SignedDuration::from_hours(14 * 24));
 
     let [rule] = config.rules.as_slice() else { panic!("{:?}", config.rules) };
     assert_eq!((rule.tenant.as_str(), rule.kind, rule.vault.as_str()), ("main", Kind::SubAccount, "local"));
     assert_eq!(GOOD.lines().nth(rule.line - 1), Some("[[accounts]]"));
+}
+
+#[test]
+fn every_key_of_a_tenant_means_what_it_says() {
+    let text = with("\"public\"", "\"gov\"")
+        .replace("{ length = 16, avoid = \"url\" }", "\"provider\"")
+        .replace("access_key = { env = \"NCLOUD_ACCESS_KEY\" }\n", "")
+        .replace(
+            "secret_key = { env = \"NCLOUD_SECRET_KEY\" }",
+            "keys = { server_role = \"rotator\", metadata = \"http://169.254.169.254/latest/\" }",
+        )
+        .replace(
+            "rate       = \"5/s\"",
+            "api = \"v2\"\nformat = \"xml\"\nexpiration = { enforce = 90 }\nlogin_alias = { enforce = \"acme\" }\n\
+             request_timeout = \"1m\"\nproxy = \"http://proxy.example:3128\"\n\
+             proxy_credentials = { env = \"PROXY\" }\nca_file = \"ca.pem\"",
+        );
+    let config = parse(&text).unwrap_or_else(|error| panic!("{}", rendered(&error)));
+    let tenant = &config.tenants["main"];
+    assert_eq!((tenant.api, tenant.format), (Api::V2, Format::Xml));
+    assert_eq!(tenant.expiration, Setting::Enforce(PasswordExpiration::Days(90)));
+    assert_eq!(tenant.login_alias, Setting::Enforce("acme".parse().unwrap()));
+    let Reach::Gateway { keys, .. } = &tenant.reach else { panic!("{tenant:?}") };
+    let metadata = Some("http://169.254.169.254/latest".to_owned());
+    assert_eq!(keys, &KeyPlace::ServerRole(ServerRole { name: "rotator".into(), metadata }));
+    assert_eq!(tenant.network.request_timeout, SignedDuration::from_mins(1));
+    assert_eq!(tenant.network.ca_file.as_deref(), Some(Path::new("/etc/rotator/ca.pem")));
+    let proxy = tenant.network.proxy.as_ref().unwrap();
+    assert_eq!(proxy.to_string(), "http://proxy.example:3128");
+    assert_eq!(proxy.credentials(), Some(&SecretSource::Env("PROXY".into())));
+    assert_eq!(config.policies["default"].password, PasswordSource::Provider);
+
+    let off =
+        parse(&with("rate       = \"5/s\"", "expiration = { enforce = \"off\" }\nlogin_alias = \"follow\"")).unwrap();
+    assert_eq!(off.tenants["main"].expiration, Setting::Enforce(PasswordExpiration::Off));
+    let profile = with("access_key = { env = \"NCLOUD_ACCESS_KEY\" }\n", "")
+        .replace("secret_key = { env = \"NCLOUD_SECRET_KEY\" }", "keys = { profile = \"DEFAULT\" }");
+    let Reach::Gateway { keys, .. } = &parse(&profile).unwrap().tenants["main"].reach else { panic!() };
+    let half = || SecretSource::Profile("DEFAULT".into());
+    assert_eq!(keys, &KeyPlace::Pair(KeyPair { access: half(), secret: half() }));
 }
 
 #[test]
@@ -431,7 +626,8 @@ fn silence_means_the_defaults() {
     let Store::AgeDirectory { identity, .. } = &config.vaults["v"].store;
     assert_eq!(identity, &IdentitySource::File("/etc/data/identity.txt".into()), "beside the vault");
     let policy = &config.policies["default"];
-    assert_eq!((policy.on_adopt, policy.expiration_days, policy.password.length), (OnAdopt::Defer, None, 16));
+    assert_eq!((policy.on_adopt, policy.expiration_days), (OnAdopt::Defer, None));
+    assert_eq!(policy.password, PasswordSource::Made(default_recipe()));
     assert_eq!(policy.rotate_before, SignedDuration::from_hours(14 * 24));
     assert_eq!(config.rules[0].secret.to_string(), "ncloud/{tenant}/{kind}/{name}");
 
@@ -501,8 +697,8 @@ fn a_configuration_that_is_not_there_is_said_to_be_missing() {
 fn every_shipped_configuration_can_be_used() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let mut configs = BTreeMap::new();
-    for entry in fs::read_dir(&folder).unwrap() {
-        let path: PathBuf = entry.unwrap().path();
+    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    for path in files.filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {
         let config = Config::read(&path).unwrap_or_else(|error| panic!("{}", rendered(&error)));
         configs.insert(path.file_name().unwrap().to_string_lossy().into_owned(), config);
     }
@@ -519,9 +715,9 @@ fn every_shipped_configuration_can_be_used() {
 /// A line of something like a configuration.
 fn line() -> impl Strategy<Value = String> {
     let known = "time_zone|state_dir|site|access_key|secret_key|endpoints|gateway|rate|emulator|kind|path|identity|\
-                 recipients|rotate_before|expiration_days|on_adopt|password|tenant|names|ids|except|policy|vault|secret|x";
+                 recipients|rotate_before|expiration_days|keys|expiration|login_alias|proxy|proxy_credentials|ca_file|request_timeout|api|format|on_adopt|password|tenant|names|ids|except|policy|vault|secret|x";
     let value = "\"[a-z0-9{}*/.~:=-]{0,12}\"|[0-9]{1,20}|true|\\[\\]|\\[\"[a-z*\\[]{0,4}\"(, [0-9])?\\]|\
-                 \\{ (env|file|length|avoid|sub_account|timeout) = (\"[a-z0-9:/]{0,8}\"|-?[0-9]{1,3}) \\}|\"|\\{|'|\"\"\"|가";
+                 \\{ (env|file|length|avoid|sub_account|timeout|enforce|profile|server_role) = (\"[a-z0-9:/]{0,8}\"|-?[0-9]{1,3}) \\}|\"|\\{|'|\"\"\"|가";
     let header =
         "\\[(tenants|vaults|policies)(\\.[a-c가]?){0,2}\\]|\\[\\[(accounts|tenants)\\]\\]|\\[accounts\\]|#.{0,9}";
     prop_oneof![

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use toml::Spanned;
 
-use super::defaults;
 use super::policies::{self, Entry};
 use super::problem::{Code, Problem};
 use super::raw::{self, Text};
-use super::reader::Reader;
+use super::reader::{Reader, refuse};
 use super::tenants::Tenant;
+use super::{defaults, duration};
 use crate::domain::account::{AccountId, Kind, Site};
+use crate::domain::policy::{PasswordExpiration, PasswordSource, Policy};
 use crate::domain::rule::{Globs, Rule, Template};
 
 /// What rules refer to. An entry without a value is defined, and has problems of its own.
@@ -62,20 +64,23 @@ fn rule(
     let kind = kind_text.as_ref().and_then(|text| reader.one_of("kind", text, &Kind::ALL, Kind::label));
     let tenant = tenant(reader, raw.tenant, &place, defined, kind_text.as_ref().zip(kind));
     let vault = vault(reader, raw.vault, &place, defined);
+    let policy_place = raw.policy.as_ref().map_or_else(|| place.clone(), Spanned::span);
     let policy = policy(reader, raw.policy, &place, defined, kind, used);
     let selection = selection(reader, &place, kind, raw.names, raw.ids, raw.except, raw.include_people);
     let secret_place = raw.secret.as_ref().map_or_else(|| place.clone(), Spanned::span);
     let secret = template(reader, raw.secret);
 
     let Selection { names, ids, except, place: selection_place } = selection?;
+    let (tenant, kind, policy) = (tenant?, kind?, policy?);
+    fits(reader, policy_place, defined.tenants.get(&tenant).and_then(Option::as_ref), kind, &policy)?;
     let rule = Rule {
-        tenant: tenant?,
-        kind: kind?,
+        tenant,
+        kind,
         names,
         ids,
         except,
         include_people: raw.include_people,
-        policy: policy?,
+        policy,
         vault: vault?,
         secret: secret?,
         line,
@@ -130,7 +135,7 @@ fn policy(
     defined: &Defined,
     kind: Option<Kind>,
     used: &mut BTreeMap<String, BTreeSet<Kind>>,
-) -> Option<Arc<crate::domain::policy::Policy>> {
+) -> Option<Arc<Policy>> {
     let name = name.unwrap_or_else(|| Spanned::new(place.clone(), defaults::POLICY.to_owned()));
     let known: Vec<&str> = defined.policies.keys().map(String::as_str).collect();
     if !reader.refer(Code::UnknownPolicy, "policies", name.get_ref(), name.span(), &known) {
@@ -139,6 +144,35 @@ fn policy(
     let entry = defined.policies.get(name.get_ref())?.as_ref()?;
     used.entry(name.into_inner()).or_default().extend(kind);
     Some(Arc::clone(&entry.policy))
+}
+
+/// Whether a policy can be kept for this kind of account of this tenant.
+fn fits(
+    reader: &mut Reader<'_>,
+    place: Range<usize>,
+    tenant: Option<&Tenant>,
+    kind: Kind,
+    policy: &Policy,
+) -> Option<()> {
+    let name = &policy.name;
+    match (kind, &policy.password, tenant.and_then(|tenant| tenant.expiration.enforced())) {
+        (Kind::DataForest, PasswordSource::Provider, _) => {
+            let message = format!("the policy `{name}` leaves passwords to the provider, which makes none for {kind}");
+            let problem = Problem::at(Code::ImpossiblePassword, place, "not for these accounts", message);
+            refuse(reader, problem.help("take a policy with password = { length = 16 } for these accounts"))
+        }
+        (Kind::SubAccount, _, Some(PasswordExpiration::Days(days)))
+            if policy.rotate_before >= SignedDuration::from_hours(24 * i64::from(*days)) =>
+        {
+            let message = format!(
+                "the policy `{name}` rotates {} before the expiry, which the tenant has after {days} days: always due",
+                duration::show(policy.rotate_before)
+            );
+            let problem = Problem::at(Code::BadDuration, place, "always due", message);
+            refuse(reader, problem.help("shorten its `rotate_before`, or enforce a longer `expiration` on the tenant"))
+        }
+        _ => Some(()),
+    }
 }
 
 struct Selection {

@@ -26,6 +26,15 @@ pub(super) struct Decoded {
 /// More complaints than this help nobody.
 const MOST: usize = 25;
 
+/// The keys that only say where a secret is, and how they say it.
+const SECRETS: [(&str, &str); 4] = [
+    ("access_key", KEY),
+    ("secret_key", KEY),
+    ("keys", "{ profile = \"NAME\" } or { server_role = \"NAME\" }"),
+    ("proxy_credentials", "{ env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }"),
+];
+const KEY: &str = "{ env = \"NAME\" }, { file = \"PATH\" }, { credential = \"NAME\" } or { profile = \"NAME\" }";
+
 /// Reads a file. It has no opinion yet about what the values mean.
 pub(super) fn decode(text: &str) -> Decoded {
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -60,7 +69,7 @@ fn syntax(text: &str, errors: &[Error]) -> Vec<Problem> {
 }
 
 fn twice(key: &str, span: Range<usize>) -> Problem {
-    let code = if ["access_key", "secret_key"].contains(&key) { Code::SecretTwice } else { Code::Syntax };
+    let code = if SECRETS.iter().any(|(secret, _)| *secret == key) { Code::SecretTwice } else { Code::Syntax };
     Problem::at(code, span, "given before", format!("`{key}` is given twice")).help("keep one of the two")
 }
 
@@ -135,9 +144,9 @@ fn complaint(error: &Error, culprit: &Culprit<'_>, masked: &mut Vec<Range<usize>
         mask::whole(&culprit.value, masked);
         return unknown_key(key, culprit.key.span(), known);
     }
-    if ["access_key", "secret_key"].contains(&key.as_str()) {
+    if let Some((_, remedy)) = SECRETS.iter().find(|(secret, _)| secret == key) {
         mask::whole(&culprit.value, masked);
-        return inline_secret(key, culprit.wrong.clone());
+        return inline_secret(key, remedy, culprit.wrong.clone());
     }
     let expected = error.message().rsplit_once("expected ").map_or("something else", |(_, expected)| plain(expected));
     let subject =
@@ -157,17 +166,14 @@ fn unknown_key(key: &str, span: Range<usize>, known: &str) -> Problem {
     Problem::at(Code::UnknownKey, span, "means nothing here", format!("unknown key `{key}`")).help(help)
 }
 
-fn inline_secret(key: &str, span: Range<usize>) -> Problem {
+fn inline_secret(key: &str, remedy: &str, span: Range<usize>) -> Problem {
     Problem::at(
         Code::InlineSecret,
         span,
         "a secret in the file",
         format!("`{key}` is never written into the configuration; say where it is instead"),
     )
-    .help(format!(
-        "write {key} = {{ env = \"NAME\" }}, {{ file = \"PATH\" }}, {{ credential = \"NAME\" }} or {{ profile = \"NAME\" }}; \
-         a key that stood in a file is best replaced at the provider"
-    ))
+    .help(format!("write {key} = {remedy}; a secret that stood in a file is best replaced where it came from"))
 }
 
 /// serde's name of a type, in the file's own words.

@@ -1,11 +1,11 @@
-//! What holds where the configuration is silent. The gateway's durations are [`Gateway::default`]'s.
-//!
-//! [`Gateway::default`]: crate::domain::gateway::Gateway
+//! What holds where the configuration is silent.
 
 use std::num::NonZeroU32;
 
 use jiff::SignedDuration;
 
+use super::tenants::{Api, Format};
+use crate::domain::gateway::Gateway;
 use crate::domain::policy::{OnAdopt, Per, Rate};
 
 /// The provider's own time zone.
@@ -13,6 +13,23 @@ pub(super) const TIME_ZONE: &str = "Asia/Seoul";
 
 /// Requests that change something, for each tenant. The provider documents no limit (`ncloud-api.md`, section 4).
 pub(super) const RATE: Rate = Rate { count: NonZeroU32::new(5).unwrap(), per: Per::Second };
+
+/// Longer than any answer that is still worth having, and far below a signature's life.
+pub(super) const REQUEST_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
+
+/// The interface that every site has.
+pub(super) const API: Api = Api::V1;
+
+/// What the provider's documents show first.
+pub(super) const FORMAT: Format = Format::Json;
+
+/// Settings at the provider are read and never written.
+pub(super) const FOLLOW: &str = "follow";
+
+/// What is assumed of the gateway.
+pub(super) fn gateway() -> Gateway {
+    Gateway::default()
+}
 
 /// Two weeks leave time to notice that rotation does not work.
 pub(super) const ROTATE_BEFORE: SignedDuration = SignedDuration::from_hours(14 * 24);

@@ -43,6 +43,25 @@ pub struct KeyPair {
     pub secret: SecretSource,
 }
 
+/// Where a tenant's keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// Somewhere on this machine.
+    Pair(KeyPair),
+    /// With the server that this runs on.
+    ServerRole(ServerRole),
+}
+
+/// A server's role, whose temporary keys the server's metadata tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerRole {
+    /// The role's name.
+    pub name: String,
+    /// Where the metadata is, without a slash at the end, when not at the usual address; `/iam/security-credentials/NAME` is
+    /// appended (`ncloud-api.md`, section 1).
+    pub metadata: Option<String>,
+}
+
 /// Why a key could not be read. It never holds any of the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyProblem {
@@ -91,6 +110,14 @@ pub enum KeyProblem {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// There is a value, and it is no proxy's user and password.
+    #[error("{place} holds no credentials for a proxy: {what}; write user:password in one line and nothing else")]
+    UnusableCredentials {
+        /// Where it was found.
+        place: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
 }
 
 impl KeyPair {
@@ -103,9 +130,25 @@ impl KeyPair {
             SecretSource::Profile(_) if override_profiles => SecretSource::Env(variable.to_owned()),
             other => other.clone(),
         };
-        let access = read(&choose(&self.access, ACCESS_VARIABLE), Half::Access, environment)?;
-        let secret = read(&choose(&self.secret, SECRET_VARIABLE), Half::Secret, environment)?;
+        let (access, secret) = (choose(&self.access, ACCESS_VARIABLE), choose(&self.secret, SECRET_VARIABLE));
+        let texts = match (&access, &secret) {
+            // Read once, or a file that is replaced in between would mix halves of two pairs.
+            (SecretSource::Profile(name), SecretSource::Profile(other)) if name == other => {
+                let configure = configure(name, environment)?;
+                [half_of(&configure, name, Half::Access), half_of(&configure, name, Half::Secret)]
+            }
+            _ => [read(&access, Half::Access, environment), read(&secret, Half::Secret, environment)],
+        };
+        let [access_text, secret_text] = texts;
+        let (access, secret) = (checked(&access_text?, &access)?, checked(&secret_text?, &secret)?);
         Ok(Keys::new(access.as_str().to_owned(), secret.as_str().to_owned()))
+    }
+}
+
+impl SecretSource {
+    /// The one line that is there, which is not a key. A profile has none.
+    pub(super) fn line(&self, environment: &Environment) -> Result<Zeroizing<String>, KeyProblem> {
+        checked(&read(self, Half::Secret, environment)?, self)
     }
 }
 
@@ -136,9 +179,14 @@ fn read(source: &SecretSource, half: Half, environment: &Environment) -> Result<
         }
         SecretSource::File(path) => file(path)?,
         SecretSource::Credential(name) => file(&credential_path(environment, name)?)?,
-        SecretSource::Profile(name) => from_profile(name, half, environment)?,
+        SecretSource::Profile(name) => half_of(&configure(name, environment)?, name, half)?,
     };
-    let key = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(text)
+}
+
+/// The line in a text, when it can be a key. A file that is just being written is empty, which is no key either.
+fn checked(text: &str, source: &SecretSource) -> Result<Zeroizing<String>, KeyProblem> {
+    let key = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     if key.is_empty() {
         return Err(unusable(source, "it is empty"));
     }
@@ -162,17 +210,27 @@ fn file(path: &Path) -> Result<Zeroizing<String>, KeyProblem> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-fn from_profile(name: &str, half: Half, environment: &Environment) -> Result<Zeroizing<String>, KeyProblem> {
-    let path = environment.home().ok_or_else(|| KeyProblem::NoHome(name.to_owned()))?.join(CONFIGURE);
-    let text = file(&path)?;
-    let Some(found) = profile::find(&text, name) else {
-        return Err(KeyProblem::NoProfile { path, profile: name.to_owned() });
+/// The provider's own file.
+struct Configure {
+    path: PathBuf,
+    text: Zeroizing<String>,
+}
+
+fn configure(profile: &str, environment: &Environment) -> Result<Configure, KeyProblem> {
+    let path = environment.home().ok_or_else(|| KeyProblem::NoHome(profile.to_owned()))?.join(CONFIGURE);
+    Ok(Configure { text: file(&path)?, path })
+}
+
+fn half_of(configure: &Configure, name: &str, half: Half) -> Result<Zeroizing<String>, KeyProblem> {
+    let (path, profile) = (configure.path.clone(), name.to_owned());
+    let Some(found) = profile::find(&configure.text, name) else {
+        return Err(KeyProblem::NoProfile { path, profile });
     };
     let (value, key) = match half {
         Half::Access => (found.access, "ncloud_access_key_id"),
         Half::Secret => (found.secret, "ncloud_secret_access_key"),
     };
-    let value = value.ok_or_else(|| KeyProblem::Incomplete { path, profile: name.to_owned(), key })?;
+    let value = value.ok_or(KeyProblem::Incomplete { path, profile, key })?;
     Ok(Zeroizing::new(value.to_owned()))
 }
 
@@ -252,5 +310,63 @@ mod tests {
         }
         let homeless = same(SecretSource::Profile("dev".into())).resolve(&Environment::empty()).unwrap_err();
         assert_eq!(homeless, KeyProblem::NoHome("dev".into()));
+    }
+
+    /// Puts a text where the halves of a pair are.
+    type Write = Box<dyn Fn(&str)>;
+
+    /// Each way that a pair is kept in files.
+    fn kept(root: &Path) -> [(KeyPair, Write); 3] {
+        let pair = |name: &dyn Fn(&str) -> SecretSource| KeyPair { access: name("access"), secret: name("secret") };
+        let halves = |folder: PathBuf| {
+            move |text: &str| {
+                for half in ["access", "secret"] {
+                    fs::write(folder.join(half), text).unwrap();
+                }
+            }
+        };
+        fs::create_dir(root.join(".ncloud")).unwrap();
+        let configure = root.join(CONFIGURE);
+        let profile = move |text: &str| {
+            let text = format!("[dev]\nncloud_access_key_id = {text}\nncloud_secret_access_key = {text}\n");
+            fs::write(&configure, text).unwrap();
+        };
+        [
+            (pair(&|half| SecretSource::File(root.join(half))), Box::new(halves(root.to_owned()))),
+            (pair(&|half| SecretSource::Credential(half.to_owned())), Box::new(halves(root.to_owned()))),
+            (pair(&|_| SecretSource::Profile("dev".to_owned())), Box::new(profile)),
+        ]
+    }
+
+    #[test]
+    fn a_replaced_key_is_found_without_a_restart() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().to_str().unwrap();
+        let environment = environment(&[("HOME", root), ("CREDENTIALS_DIRECTORY", root)]);
+        for (place, write) in kept(home.path()) {
+            for key in ["FIRST", "SECOND"] {
+                write(key);
+                assert_eq!(pair(&place.resolve(&environment).unwrap()), (key, key), "{place:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_just_being_written_is_no_empty_key() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().to_str().unwrap();
+        let environment = environment(&[("HOME", root), ("CREDENTIALS_DIRECTORY", root)]);
+        for (place, write) in kept(home.path()) {
+            for half in ["", "\n", "\r\n"] {
+                write(half);
+                let problem = place.resolve(&environment).unwrap_err();
+                assert!(problem.to_string().contains("it is empty"), "{place:?}: {problem}");
+            }
+        }
+        fs::write(home.path().join(CONFIGURE), "").unwrap();
+        let dev = same(SecretSource::Profile("dev".into()));
+        assert!(matches!(dev.resolve(&environment), Err(KeyProblem::NoProfile { .. })));
+        fs::write(home.path().join(CONFIGURE), "[dev]\nncloud_access_key_id = A\nncloud_secret").unwrap();
+        assert!(matches!(dev.resolve(&environment), Err(KeyProblem::Incomplete { .. })));
     }
 }

@@ -16,7 +16,7 @@ use super::mask;
 use super::policies;
 use super::problem::{Code, ConfigError, Problem};
 use super::raw::{Raw, Text};
-use super::reader::Reader;
+use super::reader::{NeededFile, Reader};
 use super::tenants::{self, Tenant};
 use super::vaults::{self, Vault};
 use crate::domain::policy::Policy;
@@ -44,7 +44,7 @@ pub struct Config {
 struct Origin {
     file: String,
     shown: Arc<str>,
-    key_files: Vec<Spanned<PathBuf>>,
+    files: Vec<NeededFile>,
 }
 
 impl Config {
@@ -80,7 +80,7 @@ impl Config {
         let shown = mask::apply(&shown, &reader.masked);
         match config {
             Some(config) if reader.problems.is_empty() => {
-                let origin = Origin { file: file_name.to_owned(), shown: shown.into(), key_files: reader.key_files };
+                let origin = Origin { file: file_name.to_owned(), shown: shown.into(), files: reader.files };
                 Ok(Self { origin, ..config })
             }
             _ => Err(ConfigError::new(file_name, &shown, reader.problems)),
@@ -104,9 +104,9 @@ impl Config {
         })
     }
 
-    /// Whether the files that keys are read from are there, which only a process that will need them asks.
+    /// Whether the files that keys and certificates are read from are there, which only a process that will need them asks.
     pub fn check_files(&self) -> Result<(), ConfigError> {
-        let problems: Vec<Problem> = self.origin.key_files.iter().filter_map(missing).collect();
+        let problems: Vec<Problem> = self.origin.files.iter().filter_map(missing).collect();
         if problems.is_empty() {
             Ok(())
         } else {
@@ -115,16 +115,15 @@ impl Config {
     }
 }
 
-fn missing(file: &Spanned<PathBuf>) -> Option<Problem> {
-    let path = file.get_ref().display();
-    let cause = match File::open(file.get_ref()).and_then(|file| file.metadata()) {
+fn missing(file: &NeededFile) -> Option<Problem> {
+    let cause = match File::open(&file.path).and_then(|file| file.metadata()) {
         Ok(metadata) if !metadata.is_dir() => return None,
         Ok(_) => "it is a directory".to_owned(),
         Err(error) => error.to_string(),
     };
-    let message = format!("the key file {path} cannot be read: {cause}");
-    let problem = Problem::at(Code::MissingFile, file.span(), "this file", message);
-    Some(problem.help("relative paths are relative to the configuration file; the file holds the key and nothing else"))
+    let message = format!("the {} {} cannot be read: {cause}", file.what, file.path.display());
+    let problem = Problem::at(Code::MissingFile, file.place.clone(), "this file", message);
+    Some(problem.help("relative paths are relative to the configuration file; this user must be able to read it"))
 }
 
 /// The configuration, as far as it could be read; what could not is among the reader's problems.
@@ -160,7 +159,7 @@ fn assemble(reader: &mut Reader<'_>, raw: Raw) -> Option<Config> {
             Some(given) => Some(given?),
             None => None,
         },
-        origin: Origin { file: String::new(), shown: Arc::from(""), key_files: Vec::new() },
+        origin: Origin { file: String::new(), shown: Arc::from(""), files: Vec::new() },
     })
 }
 

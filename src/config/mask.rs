@@ -9,11 +9,16 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::domain::policy::PasswordSource;
+
 /// What the name of a key that holds a secret has in it.
-const WORDS: [&str; 6] = ["key", "secret", "passw", "pwd", "token", "acces"];
+const WORDS: [&str; 7] = ["key", "secret", "passw", "pwd", "token", "acces", "credentials"];
 
 /// Keys that may stand in a table under such a name, and only say where a secret is or what a password is made of.
-const HARMLESS: [&str; 6] = ["env", "file", "credential", "profile", "length", "avoid"];
+const HARMLESS: [&str; 8] = ["env", "file", "credential", "profile", "server_role", "metadata", "length", "avoid"];
+
+/// What the name of a key has in it whose address may hold a user and a password.
+const PROXY: &str = "proxy";
 
 /// How an age identity begins.
 const IDENTITY: &str = "AGE-SECRET-KEY-";
@@ -56,13 +61,20 @@ fn fields(value: &Spanned<DeValue<'_>>, is_rule: bool, places: &mut Vec<Range<us
     match value.get_ref() {
         DeValue::Table(table) => table.iter().for_each(|(key, value)| field(key.get_ref(), value, is_rule, places)),
         DeValue::Array(items) => items.iter().for_each(|item| fields(item, is_rule, places)),
+        DeValue::String(text) if text.split_once("://").is_some_and(|(_, rest)| rest.contains('@')) => {
+            places.push(value.span());
+        }
         _ => {}
     }
 }
 
 fn field(key: &str, value: &Spanned<DeValue<'_>>, is_rule: bool, places: &mut Vec<Range<usize>>) {
+    let text = value.get_ref().as_str();
     let is_template = is_rule && key == "secret";
-    if sounds_secret(key) && !is_template { whole(value, places) } else { fields(value, is_rule, places) }
+    let is_provider = key == "password" && text == Some(PasswordSource::PROVIDER);
+    let is_secret = sounds_secret(key) && !is_template && !is_provider;
+    let has_user = key.to_ascii_lowercase().contains(PROXY) && text.is_some_and(|text| text.contains('@'));
+    if is_secret || has_user { whole(value, places) } else { fields(value, is_rule, places) }
 }
 
 /// Every value in here, but for those that only say where a secret is.
@@ -99,7 +111,7 @@ pub(super) fn in_lines(text: &str, broken: bool) -> Vec<Range<usize>> {
             let tail = &line[at..];
             open = ["\"\"\"", "'''"].into_iter().find(|quotes| broken && tail.matches(quotes).count() == 1);
         }
-        places.extend(line.find(IDENTITY).map(|at| start + at..end));
+        places.extend(line.find(IDENTITY).or_else(|| user(line, broken)).map(|at| start + at..end));
         start = end;
     }
     places
@@ -136,6 +148,14 @@ fn suspect(line: &str, broken: bool) -> Option<usize> {
         let is_template = lower[..end].ends_with("secret") && value.contains('{') && value.contains('}');
         (!is_template).then(|| line.len() - value.len())
     })
+}
+
+/// From where on a line may hold a user and a password of an address.
+fn user(line: &str, broken: bool) -> Option<usize> {
+    let address = line.find("://").map(|at| at + "://".len());
+    let is_told = broken || line.contains('#');
+    let proxy = || line.to_ascii_lowercase().find(PROXY).filter(|_| is_told).map(|at| at + PROXY.len());
+    address.filter(|at| line[*at..].contains('@')).or_else(proxy).filter(|at| line[*at..].contains('@'))
 }
 
 /// Whether a line breaks off inside the text after `env =` and its like, which may well have such a word in it.

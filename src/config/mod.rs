@@ -5,27 +5,33 @@
 //! not read here, only where they are ([`SecretSource`]), so that a configuration can be checked without them.
 
 mod accounts;
+mod choice;
 mod decode;
 mod defaults;
 mod duration;
 mod endpoint;
 mod environment;
+mod forms;
 mod keys;
 mod load;
 mod mask;
+mod network;
 mod policies;
 mod problem;
 mod profile;
 mod raw;
 mod reader;
+mod sources;
 mod tenants;
 mod vaults;
 mod words;
 
 pub use endpoint::Endpoint;
 pub use environment::Environment;
-pub use keys::{KeyPair, KeyProblem, SecretSource, credential_path};
+pub use keys::{KeyPair, KeyPlace, KeyProblem, SecretSource, ServerRole, credential_path};
 pub use load::Config;
+pub use network::{Network, Proxy};
+pub use policies::default_recipe;
 pub use problem::{Code, ConfigError, Problem};
-pub use tenants::{Endpoints, Reach, Tenant};
+pub use tenants::{Api, Endpoints, Format, Reach, Tenant};
 pub use vaults::{IdentitySource, Store, Vault};

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use toml::Spanned;
 
+use super::choice::Choice;
 use super::problem::{Code, Problem};
 use super::raw::{self, Text};
-use super::reader::Reader;
+use super::reader::{Reader, refuse};
 use super::{defaults, duration};
 use crate::domain::account::Kind;
 use crate::domain::password::{Avoid, Generator, Recipe};
-use crate::domain::policy::{OnAdopt, Policy};
+use crate::domain::policy::{OnAdopt, PasswordSource, Policy};
 
 /// A policy, and where its password stands.
 pub(super) struct Entry {
@@ -26,7 +27,7 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Policy) -> Op
     let name_place = name.span();
     let name = reader.name(name);
     let password = raw.password.as_ref().map_or_else(|| name_place.clone(), Spanned::span);
-    let recipe = recipe(reader, raw.password.map(Spanned::into_inner));
+    let source = source(reader, raw.password);
     let on_adopt = raw
         .on_adopt
         .map_or(Some(defaults::ON_ADOPT), |text| reader.one_of("on_adopt", &text, &OnAdopt::ALL, OnAdopt::label));
@@ -40,14 +41,15 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Policy) -> Op
         .map_or(Some(defaults::ROTATE_BEFORE), |text| reader.parsed(Code::BadDuration, &text, duration::parse));
     let (rotate_before, expiration_days) = (rotate_before?, expiration_days?);
     leaves_room(reader, margin_place, rotate_before, expiration_days)?;
-    let policy = Policy { name, rotate_before, expiration_days, on_adopt: on_adopt?, password: recipe? };
+    let policy = Policy { name, rotate_before, expiration_days, on_adopt: on_adopt?, password: source? };
     Some(Entry { policy: Arc::new(policy), password })
 }
 
 /// Refuses a recipe by which no password can be made for the kinds of account that the policy is used with.
 pub(super) fn possible(reader: &mut Reader<'_>, entry: &Entry, kinds: &BTreeSet<Kind>) {
+    let PasswordSource::Made(recipe) = &entry.policy.password else { return };
     for kind in kinds {
-        if let Err(impossible) = Generator::new(*kind, &entry.policy.password) {
+        if let Err(impossible) = Generator::new(*kind, recipe) {
             let message = format!("no password for a {kind} can be made this way: {impossible}");
             let problem = Problem::at(Code::ImpossiblePassword, entry.password.clone(), "this recipe", message);
             reader.report(problem.help("sub-accounts take 8 to 16 characters, Data Forest 8 to 20; avoid less"));
@@ -55,10 +57,28 @@ pub(super) fn possible(reader: &mut Reader<'_>, entry: &Entry, kinds: &BTreeSet<
     }
 }
 
-fn recipe(reader: &mut Reader<'_>, raw: Option<raw::Password>) -> Option<Recipe> {
-    let Some(raw) = raw else {
-        return Some(Recipe { length: defaults::PASSWORD_LENGTH, avoid: Avoid::default() });
-    };
+/// The recipe of a policy that says nothing of passwords.
+#[must_use]
+pub fn default_recipe() -> Recipe {
+    Recipe { length: defaults::PASSWORD_LENGTH, avoid: Avoid::default() }
+}
+
+fn source(reader: &mut Reader<'_>, raw: Option<Spanned<Choice<raw::Password>>>) -> Option<PasswordSource> {
+    let Some(raw) = raw else { return Some(PasswordSource::Made(default_recipe())) };
+    let place = raw.span();
+    match raw.into_inner() {
+        Choice::Word(word) if word == PasswordSource::PROVIDER => Some(PasswordSource::Provider),
+        Choice::Word(_) => {
+            reader.masked.push(place.clone());
+            let message = "`password` says how passwords are made, and is never one: it is a table or \"provider\"";
+            let problem = Problem::at(Code::BadValue, place, "neither of them", message);
+            refuse(reader, problem.help("write password = { length = 16, avoid = \"url\" }, or leave it out"))
+        }
+        Choice::Table(table) => recipe(reader, table).map(PasswordSource::Made),
+    }
+}
+
+fn recipe(reader: &mut Reader<'_>, raw: raw::Password) -> Option<Recipe> {
     let length = match raw.length {
         Some(length) => length_of(reader, &length),
         None => Some(defaults::PASSWORD_LENGTH),

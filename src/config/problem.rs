@@ -42,6 +42,8 @@ pub enum Code {
     MissingEndpoint,
     /// A key that belongs to `site = "emulator"`, or does not belong there.
     EmulatorOnly,
+    /// A key that means nothing beside what else its table says.
+    Misplaced,
     /// A vault that shares its directory with another, or with its identity.
     SharedPath,
     /// An extra recipient that is no age recipient.
@@ -74,7 +76,7 @@ pub enum Code {
 
 impl Code {
     /// Every kind.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::MissingFile,
         Self::Syntax,
         Self::UnknownKey,
@@ -91,6 +93,7 @@ impl Code {
         Self::PlainHttp,
         Self::MissingEndpoint,
         Self::EmulatorOnly,
+        Self::Misplaced,
         Self::SharedPath,
         Self::BadRecipient,
         Self::ImpossiblePassword,
@@ -127,6 +130,7 @@ impl Code {
             Self::PlainHttp => "config::plain_http",
             Self::MissingEndpoint => "config::missing_endpoint",
             Self::EmulatorOnly => "config::emulator_only",
+            Self::Misplaced => "config::misplaced_key",
             Self::SharedPath => "config::shared_path",
             Self::BadRecipient => "config::bad_recipient",
             Self::ImpossiblePassword => "config::impossible_password",

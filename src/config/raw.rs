@@ -1,114 +1,334 @@
 //! The file as it is written: a mirror of its tables, and nothing that means anything yet.
 //!
 //! Every value keeps its place, so that whatever is found wrong later can be pointed at. All keys are optional here; what
-//! is needed is decided where it is read.
+//! is needed is decided where it is read. The JSON Schema and the reference are made from these types: their comments are
+//! what users read, the forms that values must have are in `forms.rs`, and the defaults in `defaults.rs`.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
 use toml::Spanned;
+
+use super::choice::{Choice, Days, OrWord};
+use super::{defaults, duration, forms};
 
 pub(super) type Text = Spanned<String>;
 pub(super) type Tables<T> = BTreeMap<Text, Spanned<T>>;
 
-#[derive(Debug, Default, Deserialize)]
+/// The configuration of ncloud-rotator. Relative paths in it are relative to the file.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
+#[schemars(rename = "Configuration")]
 pub(super) struct Raw {
+    /// In which time zone people are told times.
+    #[schemars(with = "Option<forms::TimeZone>", extend("default" = defaults::TIME_ZONE))]
     pub(super) time_zone: Option<Text>,
+    /// Where times and attempts are kept, never a password: losing it loses none and rotates nothing. When it is not given:
+    /// `$STATE_DIRECTORY`, which systemd sets, then `$XDG_STATE_HOME/ncloud-rotator`, then
+    /// `~/.local/state/ncloud-rotator`.
+    #[schemars(with = "Option<forms::Path>")]
     pub(super) state_dir: Option<Text>,
+    /// The main accounts at the provider, each under a name of your choosing.
     #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, Tenant>>", extend("propertyNames" = forms::table_name()))]
     pub(super) tenants: Tables<Tenant>,
+    /// Where secrets are kept, each under a name of your choosing.
     #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, Vault>>", extend("propertyNames" = forms::table_name()))]
     pub(super) vaults: Tables<Vault>,
+    /// When passwords are replaced and what they are made of, each under a name of your choosing.
     #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, Policy>>", extend("propertyNames" = forms::table_name()))]
     pub(super) policies: Tables<Policy>,
+    /// Rules: which accounts are rotated, by which policy, into which secret. There is at least one.
     #[serde(default)]
+    #[schemars(required, with = "Vec<Accounts>", length(min = 1))]
     pub(super) accounts: Vec<Spanned<Accounts>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A main account of the provider. Its keys are named by `access_key` and `secret_key`, or by `keys`; with
+/// `site = "emulator"` they may be left out.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table [tenants.NAME]")]
+#[schemars(extend("allOf" = forms::tenant_rules()))]
 pub(super) struct Tenant {
+    /// The provider's installation, or `"emulator"`: built into this program, without keys.
+    #[schemars(required, with = "forms::Site")]
     pub(super) site: Option<Text>,
+    /// Where the access key is. Keys are never written into the configuration, and are read anew for each request.
+    #[schemars(with = "Option<KeySource>")]
     pub(super) access_key: Option<Spanned<KeySource>>,
+    /// Where the secret key is.
+    #[schemars(with = "Option<KeySource>")]
     pub(super) secret_key: Option<Spanned<KeySource>>,
+    /// Both keys at once, instead of `access_key` and `secret_key`.
+    #[schemars(with = "Option<Keys>")]
+    pub(super) keys: Option<Spanned<Keys>>,
+    /// Addresses that replace the provider's own.
+    #[schemars(with = "Option<Endpoints>")]
     pub(super) endpoints: Option<Spanned<Endpoints>>,
+    /// The version of Sub Account's interface, with `site = "gov"` only, which alone has a second one.
+    #[schemars(with = "Option<forms::Api>", extend("default" = defaults::API.label()))]
+    pub(super) api: Option<Text>,
+    /// What Data Forest is spoken to in.
+    #[schemars(with = "Option<forms::Format>", extend("default" = defaults::FORMAT.label()))]
+    pub(super) format: Option<Text>,
+    /// The tenant's password expiration: followed and watched, or enforced. Only enforcing ever changes it at the provider.
+    #[schemars(with = "Option<forms::ExpirationSetting>", extend("default" = defaults::FOLLOW))]
+    pub(super) expiration: Option<Spanned<Choice<EnforceExpiration>>>,
+    /// The tenant's login alias, which the login page's address ends with: followed and watched, or enforced. Only enforcing
+    /// ever changes it at the provider.
+    #[schemars(with = "Option<forms::LoginAliasSetting>", extend("default" = defaults::FOLLOW))]
+    pub(super) login_alias: Option<Spanned<Choice<EnforceAlias>>>,
+    /// What is assumed of the provider's gateway. A password that may still be under way is waited out for
+    /// `signature_lifetime` + `timeout` + 2 × `max_clock_skew`.
+    #[schemars(with = "Option<Gateway>")]
     pub(super) gateway: Option<Spanned<Gateway>>,
+    /// How many requests that change something this tenant is sent.
+    #[schemars(with = "Option<forms::Rate>", extend("default" = defaults::RATE.to_string()))]
     pub(super) rate: Option<Text>,
+    /// How long an answer is waited for, from 1s to 5m. An answer that does not come is a doubt and no failure: the same
+    /// password is sent again later.
+    #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::REQUEST_TIMEOUT)))]
+    pub(super) request_timeout: Option<Text>,
+    /// A proxy that the requests go through. It sees where they go and nothing of what they say, since TLS ends at the
+    /// provider. The proxies that the environment names are not used.
+    #[schemars(with = "Option<forms::ProxyAddress>")]
+    pub(super) proxy: Option<Text>,
+    /// Where the proxy's `user:password` is. It is never written into `proxy`.
+    #[schemars(with = "Option<ProxyCredentials>")]
+    pub(super) proxy_credentials: Option<Spanned<ProxyCredentials>>,
+    /// A file of CA certificates (PEM) that are trusted instead of the machine's own, such as a company's.
+    #[schemars(with = "Option<forms::Path>")]
+    pub(super) ca_file: Option<Text>,
+    /// Where the emulator keeps its accounts, with `site = "emulator"` only; in memory when it is not given.
+    #[schemars(with = "Option<forms::Path>")]
     pub(super) emulator: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Where a key is: one of these.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table { env | file | credential | profile = \"…\" }")]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub(super) struct KeySource {
+    /// An environment variable.
+    #[schemars(with = "Option<forms::Variable>")]
     pub(super) env: Option<Text>,
+    /// A file with the key in one line and nothing else.
+    #[schemars(with = "Option<forms::Path>")]
     pub(super) file: Option<Text>,
+    /// A systemd credential, as `LoadCredential=NAME:…` gives it to the unit.
+    #[schemars(with = "Option<forms::Credential>")]
     pub(super) credential: Option<Text>,
+    /// A profile of the provider's own tools, a section of `~/.ncloud/configure`. As in those tools, `NCLOUD_ACCESS_KEY` and
+    /// `NCLOUD_SECRET_KEY` win over it when both are set.
+    #[schemars(with = "Option<forms::ProfileName>")]
     pub(super) profile: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Where both keys are: `profile` or `server_role`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table { profile = \"…\" } or { server_role = \"…\" }")]
+#[schemars(extend("oneOf" = json!([{ "required": ["profile"] }, { "required": ["server_role"] }])))]
+#[schemars(extend("dependencies" = json!({ "metadata": ["server_role"] })))]
+pub(super) struct Keys {
+    /// A profile of the provider's own tools that holds both keys, a section of `~/.ncloud/configure`. As in those tools,
+    /// `NCLOUD_ACCESS_KEY` and `NCLOUD_SECRET_KEY` win over it when both are set.
+    #[schemars(with = "Option<forms::ProfileName>")]
+    pub(super) profile: Option<Text>,
+    /// The role of the server that this runs on. Its temporary keys are renewed before they expire.
+    #[schemars(with = "Option<forms::RoleName>")]
+    pub(super) server_role: Option<Text>,
+    /// Where the server's metadata is, when not at the usual address; `/iam/security-credentials/ROLE` is appended. Plain
+    /// http is accepted on loopback and link-local addresses only.
+    #[schemars(with = "Option<forms::MetadataAddress>")]
+    pub(super) metadata: Option<Text>,
+}
+
+/// Where the proxy's `user:password` is, in one line: one of these.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table { env | file | credential = \"…\" }")]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub(super) struct ProxyCredentials {
+    /// An environment variable.
+    #[schemars(with = "Option<forms::Variable>")]
+    pub(super) env: Option<Text>,
+    /// A file with `user:password` in one line and nothing else.
+    #[schemars(with = "Option<forms::Path>")]
+    pub(super) file: Option<Text>,
+    /// A systemd credential, as `LoadCredential=NAME:…` gives it to the unit.
+    #[schemars(with = "Option<forms::Credential>")]
+    pub(super) credential: Option<Text>,
+}
+
+/// Addresses that replace the provider's own. The provider documents Data Forest for `site = "public"` alone; with `gov` and
+/// `fin` its address must be given.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table { sub_account = \"…\", data_forest = \"…\" }")]
 pub(super) struct Endpoints {
+    /// Sub Account; `/api/v1/…` is appended.
+    #[schemars(with = "Option<forms::Endpoint>")]
     pub(super) sub_account: Option<Text>,
+    /// Data Forest; `/api/v2/accounts/…` is appended.
+    #[schemars(with = "Option<forms::Endpoint>")]
     pub(super) data_forest: Option<Text>,
 }
 
+/// Enforces a password expiration on the tenant.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EnforceExpiration {
+    pub(super) enforce: Option<Spanned<Days>>,
+}
+
+impl OrWord for EnforceExpiration {
+    const EXPECTED: &'static str = "\"follow\" or a table { enforce = 90 }";
+}
+
+/// Enforces a login alias on the tenant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EnforceAlias {
+    pub(super) enforce: Option<Text>,
+}
+
+impl OrWord for EnforceAlias {
+    const EXPECTED: &'static str = "\"follow\" or a table { enforce = \"…\" }";
+}
+
+/// What is assumed of the provider's gateway.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
     expecting = "a table { signature_lifetime = \"…\", timeout = \"…\", max_clock_skew = \"…\" }"
 )]
 pub(super) struct Gateway {
+    /// How far a request's signed time may be from the gateway's clock.
+    #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::gateway().signature_lifetime)))]
     pub(super) signature_lifetime: Option<Text>,
+    /// The longest that the gateway may work on a request that it has accepted.
+    #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::gateway().timeout)))]
     pub(super) timeout: Option<Text>,
+    /// How far apart two clocks that take part may be, 2s at the least. Beyond it nothing is applied.
+    #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::gateway().max_clock_skew)))]
     pub(super) max_clock_skew: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A place where secrets are kept.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table [vaults.NAME]")]
 pub(super) struct Vault {
+    /// `"age-directory"`: a directory of files that the ordinary `age` tool opens, one for each secret.
+    #[schemars(required, with = "forms::VaultKind")]
     pub(super) kind: Option<Text>,
+    /// The directory; made on first use.
+    #[schemars(required, with = "forms::Path")]
     pub(super) path: Option<Text>,
+    /// What opens the files. When it is not given: `identity.txt` beside `path`. Back it up: without it the vault cannot be
+    /// read.
+    #[schemars(with = "Option<Identity>")]
     pub(super) identity: Option<Spanned<Identity>>,
+    /// Public keys of others who can open the files as well, such as an escrow key that is kept offline.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<forms::Recipient>>")]
     pub(super) recipients: Vec<Text>,
+    // Known so that they can be refused with the reason: they mean something only where a vault is across a network.
+    #[schemars(skip)]
+    pub(super) request_timeout: Option<Spanned<IgnoredAny>>,
+    #[schemars(skip)]
+    pub(super) proxy: Option<Spanned<IgnoredAny>>,
+    #[schemars(skip)]
+    pub(super) proxy_credentials: Option<Spanned<IgnoredAny>>,
+    #[schemars(skip)]
+    pub(super) ca_file: Option<Spanned<IgnoredAny>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Where the identity is: one of these. It lies outside the vault's directory.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table { file | credential = \"…\" }")]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub(super) struct Identity {
+    /// A file; made on first use, never where secrets already exist.
+    #[schemars(with = "Option<forms::Path>")]
     pub(super) file: Option<Text>,
+    /// A systemd credential, as `LoadCredential=NAME:…` gives it to the unit.
+    #[schemars(with = "Option<forms::Credential>")]
     pub(super) credential: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
+/// When passwords are replaced, and what they are made of.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table [policies.NAME]")]
 pub(super) struct Policy {
+    /// How long before its expiry a password is replaced; shorter than any expiry that it meets.
+    #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::ROTATE_BEFORE)))]
     pub(super) rotate_before: Option<Text>,
+    /// After how many days a password expires, where the provider does not say: Data Forest has no such setting, and
+    /// sub-accounts follow the tenant's own where it has one.
+    #[schemars(with = "Option<forms::ExpirationDays>")]
     pub(super) expiration_days: Option<Spanned<i64>>,
+    /// An account that was never rotated: `"defer"` waits until it is due, `"rotate"` starts at once.
+    #[schemars(with = "Option<forms::OnAdopt>", extend("default" = defaults::ON_ADOPT.label()))]
     pub(super) on_adopt: Option<Text>,
-    pub(super) password: Option<Spanned<Password>>,
+    /// What passwords are made of, or `"provider"`: the provider makes them and shows each once, so that an answer lost on
+    /// the way is a password lost until the next rotation. For sub-accounts only, and better left alone.
+    #[schemars(with = "Option<forms::PasswordSource>")]
+    pub(super) password: Option<Spanned<Choice<Password>>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table { length = 16, avoid = \"…\" }, which says how passwords are made")]
+/// What passwords are made of.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Password {
+    /// How many characters: sub-accounts take 8 to 16, Data Forest 8 to 20.
+    #[schemars(with = "Option<forms::Length>", extend("default" = defaults::PASSWORD_LENGTH))]
     pub(super) length: Option<Spanned<i64>>,
+    /// What passwords must not contain, beyond the provider's own rules: the name of a place where they are used, or the
+    /// special characters themselves. When it is not given, nothing.
+    #[schemars(with = "Option<forms::Avoid>")]
     pub(super) avoid: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
+impl OrWord for Password {
+    const EXPECTED: &'static str =
+        "a table { length = 16, avoid = \"…\" }, which says how passwords are made, or \"provider\"";
+}
+
+/// Which accounts are rotated, by which policy, into which secret: an account has one rule, and a secret one account. With
+/// both `names` and `ids`, an account must match both.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table [[accounts]]")]
+#[schemars(extend("anyOf" = json!([{ "required": ["names"] }, { "required": ["ids"] }])))]
 pub(super) struct Accounts {
+    /// The NAME of one of the `[tenants.NAME]`.
+    #[schemars(required, with = "String")]
     pub(super) tenant: Option<Text>,
+    /// Console logins, or logins of the analytics platform.
+    #[schemars(required, with = "forms::Kind")]
     pub(super) kind: Option<Text>,
+    /// Login ids, or Data Forest names.
+    #[schemars(with = "Option<Vec<forms::Pattern>>")]
     pub(super) names: Option<Spanned<Vec<Text>>>,
+    /// The provider's identifiers.
+    #[schemars(with = "Option<Vec<forms::Identifier>>")]
     pub(super) ids: Option<Spanned<Vec<Text>>>,
+    /// Names that are left out.
+    #[schemars(with = "Option<Vec<forms::Pattern>>")]
     pub(super) except: Option<Spanned<Vec<Text>>>,
+    /// Whether `names = ["*"]` may take people's logins, too; without this it is refused for sub-accounts, unless `except` or
+    /// `ids` narrow it.
     #[serde(default)]
     pub(super) include_people: bool,
+    /// The NAME of one of the `[policies.NAME]`.
+    #[schemars(with = "Option<String>", extend("default" = defaults::POLICY))]
     pub(super) policy: Option<Text>,
+    /// The NAME of one of the `[vaults.NAME]`.
+    #[schemars(required, with = "String")]
     pub(super) vault: Option<Text>,
+    /// The secret's name.
+    #[schemars(with = "Option<forms::SecretTemplate>", extend("default" = defaults::SECRET))]
     pub(super) secret: Option<Text>,
 }

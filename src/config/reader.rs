@@ -3,8 +3,6 @@
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
-use toml::Spanned;
-
 use super::problem::{Code, Problem, line_at};
 use super::raw::Text;
 use super::words::{alternatives, did_you_mean, list};
@@ -17,17 +15,32 @@ pub(super) struct Reader<'a> {
     pub(super) problems: Vec<Problem>,
     /// Values that turned out to be unfit to be shown.
     pub(super) masked: Vec<Range<usize>>,
-    /// Files that keys are read from.
-    pub(super) key_files: Vec<Spanned<PathBuf>>,
+    /// Files that a process which uses the configuration will read.
+    pub(super) files: Vec<NeededFile>,
+}
+
+/// A file that must be there before anything is begun.
+#[derive(Debug, Clone)]
+pub(super) struct NeededFile {
+    /// What it is, for people.
+    pub(super) what: &'static str,
+    /// Where the configuration names it.
+    pub(super) place: Range<usize>,
+    pub(super) path: PathBuf,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, base: &'a Path) -> Self {
-        Self { text, base, problems: Vec::new(), masked: Vec::new(), key_files: Vec::new() }
+        Self { text, base, problems: Vec::new(), masked: Vec::new(), files: Vec::new() }
     }
 
     pub(super) fn report(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// Remembers a file that will be needed.
+    pub(super) fn needs_file(&mut self, what: &'static str, place: Range<usize>, path: PathBuf) {
+        self.files.push(NeededFile { what, place, path });
     }
 
     /// The line of a place, from 1.
@@ -123,6 +136,12 @@ impl<'a> Reader<'a> {
         }
         Some(resolve(self.base, Path::new(text.get_ref())))
     }
+}
+
+/// Reports a problem; nothing could be read.
+pub(super) fn refuse<T>(reader: &mut Reader<'_>, problem: Problem) -> Option<T> {
+    reader.report(problem);
+    None
 }
 
 /// Joins, and takes `..` at the beginning back from `base`, so that people are shown `target/vault` and not

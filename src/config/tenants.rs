@@ -5,16 +5,19 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
+use super::choice::{Choice, Days};
 use super::duration;
 use super::endpoint::Endpoint;
-use super::keys::{KeyPair, SecretSource};
+use super::keys::{KeyPair, KeyPlace};
+use super::network::{self, Network};
 use super::problem::{Code, Problem};
 use super::raw::{self, Text};
-use super::reader::Reader;
-use super::{defaults, words};
+use super::reader::{Reader, refuse};
+use super::{defaults, sources, words};
 use crate::domain::account::{Kind, Site};
+use crate::domain::alias::LoginAlias;
 use crate::domain::gateway::Gateway;
-use crate::domain::policy::Rate;
+use crate::domain::policy::{PasswordExpiration, Rate, Setting};
 
 /// One main account of the provider.
 #[derive(Debug, Clone)]
@@ -25,10 +28,66 @@ pub struct Tenant {
     pub site: Site,
     /// How it is reached.
     pub reach: Reach,
+    /// The version of Sub Account's interface.
+    pub api: Api,
+    /// What Data Forest is spoken to in.
+    pub format: Format,
+    /// What is asked of its password expiration.
+    pub expiration: Setting<PasswordExpiration>,
+    /// What is asked of its login alias.
+    pub login_alias: Setting<LoginAlias>,
     /// What is assumed of its gateway.
     pub gateway: Gateway,
     /// How many requests that change something it may be sent.
     pub rate: Rate,
+    /// How the network is crossed to it. Of the built-in emulator, the time-out alone means something.
+    pub network: Network,
+}
+
+/// The versions of Sub Account's interface (`ncloud-api.md`, section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// `/api/v1`, on every site.
+    V1,
+    /// `/api/v2`, on gov alone.
+    V2,
+}
+
+impl Api {
+    /// Every version.
+    pub const ALL: [Self; 2] = [Self::V1, Self::V2];
+
+    /// The stable label, as written in the configuration.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+}
+
+/// What Data Forest's bodies are written in (`ncloud-api.md`, section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// JSON.
+    Json,
+    /// XML.
+    Xml,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 2] = [Self::Json, Self::Xml];
+
+    /// The stable label, as written in the configuration.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Xml => "xml",
+        }
+    }
 }
 
 /// How a tenant is reached.
@@ -36,8 +95,8 @@ pub struct Tenant {
 pub enum Reach {
     /// Over the network.
     Gateway {
-        /// The keys to sign with.
-        keys: KeyPair,
+        /// Where the keys to sign with are.
+        keys: KeyPlace,
         /// Where to, when not at the provider's own addresses.
         endpoints: Endpoints,
     },
@@ -80,10 +139,8 @@ impl Tenant {
     }
 }
 
-const SITES: [Site; 4] = [Site::Public, Site::Gov, Site::Fin, Site::Emulator];
-
-const SOURCES: &str =
-    "say where it is: { env = \"NAME\" }, { file = \"PATH\" }, { credential = \"NAME\" } or { profile = \"NAME\" }";
+/// Every site, in the order in which people are shown them.
+pub(super) const SITES: [Site; 4] = [Site::Public, Site::Gov, Site::Fin, Site::Emulator];
 
 /// Reads one table. Of a table with problems there is nothing.
 pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Tenant) -> Option<Tenant> {
@@ -91,55 +148,85 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Tenant) -> Op
     let name = reader.name(name);
     let gateway = gateway(reader, raw.gateway.map(Spanned::into_inner));
     let rate = raw.rate.map_or(Some(defaults::RATE), |text| reader.parsed(Code::BadRate, &text, duration::parse_rate));
-    let access = raw.access_key.map(|source| key_source(reader, "access_key", source));
-    let secret = raw.secret_key.map(|source| key_source(reader, "secret_key", source));
+    let format =
+        raw.format.map_or(Some(defaults::FORMAT), |text| reader.one_of("format", &text, &Format::ALL, Format::label));
+    let expiration = setting(reader, "expiration", raw.expiration, expiration);
+    let login_alias = setting(reader, "login_alias", raw.login_alias, login_alias);
+    let role = raw.keys.as_ref().and_then(|keys| keys.get_ref().server_role.as_ref()).map(Spanned::span);
+    let keys = sources::Given { access: raw.access_key, secret: raw.secret_key, both: raw.keys };
+    let keys = sources::keys(reader, &place, keys);
+    let given = network::Given {
+        request_timeout: raw.request_timeout,
+        proxy: raw.proxy,
+        proxy_credentials: raw.proxy_credentials,
+        ca_file: raw.ca_file,
+    };
+    let across = given.of_the_network();
+    let network = network::read(reader, given);
     let endpoints = raw.endpoints;
     let sites = words::alternatives(&SITES.map(Site::label));
     let site = reader.needs(raw.site, "site", place.clone(), &format!("site is {sites}"))?;
     let site = reader.one_of("site", &site, &SITES, Site::label)?;
+    let api = api(reader, site, raw.api);
     let reach = if site == Site::Emulator {
-        built_in(reader, place, (access, secret), endpoints.map(|table| table.span()), raw.emulator)
+        let foreign = [("endpoints", endpoints.map(|table| table.span())), ("server_role", role)];
+        built_in(reader, keys, foreign.into_iter().chain(across), raw.emulator)
     } else {
-        over_network(reader, place, (access, secret), endpoints, raw.emulator)
+        over_network(reader, &place, keys, endpoints, raw.emulator)
     };
-    Some(Tenant { name, site, reach: reach?, gateway: gateway?, rate: rate? })
+    Some(Tenant {
+        name,
+        site,
+        reach: reach?,
+        api: api?,
+        format: format?,
+        expiration: expiration?,
+        login_alias: login_alias?,
+        gateway: gateway?,
+        rate: rate?,
+        network: network?,
+    })
 }
 
-/// Outside: whether the key is there at all; inside: whether it could be read.
-type Found = Option<Option<SecretSource>>;
+/// Outside: whether they could be read; inside: whether they are given.
+type Found = Option<Option<KeyPlace>>;
 
 fn built_in(
     reader: &mut Reader<'_>,
-    place: Range<usize>,
-    (access, secret): (Found, Found),
-    endpoints: Option<Range<usize>>,
+    keys: Found,
+    foreign: impl Iterator<Item = (&'static str, Option<Range<usize>>)>,
     accounts: Option<Text>,
 ) -> Option<Reach> {
-    if let Some(span) = endpoints {
-        let message = "`endpoints` does not go with site = \"emulator\", which answers inside this process";
-        let help = "leave it out; to talk to an emulator that runs by itself, take another site with these endpoints";
+    let mut stranger = false;
+    for (key, place) in foreign {
+        let Some(span) = place else { continue };
+        stranger = true;
+        let message = format!("`{key}` does not go with site = \"emulator\", which answers inside this process");
+        let help = "leave it out; to talk to an emulator that runs by itself, take another site with its endpoints";
         reader.report(Problem::at(Code::EmulatorOnly, span, "not here", message).help(help));
-        return None;
     }
     let accounts = match accounts {
         Some(text) => Some(reader.path("emulator", &text)?),
         None => None,
     };
-    let keys = match (access, secret) {
-        (None, None) => None,
-        (access, secret) => Some(both(reader, place, access, secret)?),
+    let keys = match keys? {
+        None => None,
+        Some(KeyPlace::Pair(pair)) => Some(pair),
+        Some(KeyPlace::ServerRole(_)) => return None,
     };
-    Some(Reach::BuiltIn { keys, accounts })
+    (!stranger).then_some(Reach::BuiltIn { keys, accounts })
 }
 
 fn over_network(
     reader: &mut Reader<'_>,
-    place: Range<usize>,
-    (access, secret): (Found, Found),
+    place: &Range<usize>,
+    keys: Found,
     endpoints: Option<Spanned<raw::Endpoints>>,
     accounts: Option<Text>,
 ) -> Option<Reach> {
-    let keys = both(reader, place, access, secret);
+    if let Some(None) = keys {
+        sources::missing(reader, place);
+    }
     let endpoints = match endpoints.map(Spanned::into_inner) {
         Some(raw) => {
             let sub_account = endpoint(reader, raw.sub_account);
@@ -153,13 +240,57 @@ fn over_network(
         let help = "leave it out, or set site = \"emulator\" to try things without the provider";
         reader.report(Problem::at(Code::EmulatorOnly, text.span(), "not here", message).help(help));
     }
-    Some(Reach::Gateway { keys: keys?, endpoints: endpoints? })
+    Some(Reach::Gateway { keys: keys??, endpoints: endpoints? })
 }
 
-fn both(reader: &mut Reader<'_>, place: Range<usize>, access: Found, secret: Found) -> Option<KeyPair> {
-    let access = reader.needs(access, "access_key", place.clone(), SOURCES);
-    let secret = reader.needs(secret, "secret_key", place, SOURCES);
-    Some(KeyPair { access: access??, secret: secret?? })
+fn api(reader: &mut Reader<'_>, site: Site, text: Option<Text>) -> Option<Api> {
+    let Some(text) = text else { return Some(defaults::API) };
+    if site != Site::Gov {
+        let message = format!("`api` goes with site = \"gov\" only; site \"{site}\" has one interface");
+        return refuse(reader, Problem::at(Code::Misplaced, text.span(), "not here", message).help("leave it out"));
+    }
+    reader.one_of("api", &text, &Api::ALL, Api::label)
+}
+
+/// A setting at the provider: `"follow"`, or a table that enforces something.
+fn setting<R, T>(
+    reader: &mut Reader<'_>,
+    key: &'static str,
+    raw: Option<Spanned<Choice<R>>>,
+    enforced: impl FnOnce(&mut Reader<'_>, Range<usize>, R) -> Option<T>,
+) -> Option<Setting<T>> {
+    let Some(raw) = raw else { return Some(Setting::Follow) };
+    let place = raw.span();
+    match raw.into_inner() {
+        Choice::Word(word) if word == defaults::FOLLOW => Some(Setting::Follow),
+        Choice::Word(_) => {
+            let message = format!("`{key}` is \"follow\" or a table {{ enforce = … }}");
+            let problem = Problem::at(Code::BadValue, place, "neither of them", message);
+            refuse(reader, problem.help(ENFORCE))
+        }
+        Choice::Table(table) => enforced(reader, place, table).map(Setting::Enforce),
+    }
+}
+
+const ENFORCE: &str = "\"follow\" reads the setting and changes nothing; enforcing writes it to the provider, such as \
+                       expiration = { enforce = 90 }, { enforce = \"off\" } or login_alias = { enforce = \"acme\" }";
+
+fn expiration(reader: &mut Reader<'_>, place: Range<usize>, raw: raw::EnforceExpiration) -> Option<PasswordExpiration> {
+    let days = reader.needs(raw.enforce, "enforce", place, ENFORCE)?;
+    let expiration = match days.get_ref() {
+        Days::Number(days) => PasswordExpiration::days(*days),
+        Days::Word(word) => (word == PasswordExpiration::OFF).then_some(PasswordExpiration::Off),
+    };
+    if expiration.is_none() {
+        let message = "the expiration to enforce is 60, 90, 120 or 180, as the provider offers, or \"off\"";
+        reader.report(Problem::at(Code::BadValue, days.span(), "not one of them", message));
+    }
+    expiration
+}
+
+fn login_alias(reader: &mut Reader<'_>, place: Range<usize>, raw: raw::EnforceAlias) -> Option<LoginAlias> {
+    let alias = reader.needs(raw.enforce, "enforce", place, ENFORCE)?;
+    reader.parsed(Code::BadValue, &alias, |text| text.parse::<LoginAlias>().map_err(|error| error.to_string()))
 }
 
 /// Outside: whether it could be read; inside: whether it is given.
@@ -182,7 +313,7 @@ fn endpoint(reader: &mut Reader<'_>, text: Option<Text>) -> Option<Option<Endpoi
 }
 
 fn gateway(reader: &mut Reader<'_>, raw: Option<raw::Gateway>) -> Option<Gateway> {
-    let given = Gateway::default();
+    let given = defaults::gateway();
     let Some(raw) = raw else { return Some(given) };
     let mut read = |text: Option<Text>, given| {
         text.map_or(Some(given), |text| reader.parsed(Code::BadDuration, &text, duration::parse))
@@ -201,68 +332,4 @@ fn gateway(reader: &mut Reader<'_>, raw: Option<raw::Gateway>) -> Option<Gateway
         }
         _ => Some(gateway),
     }
-}
-
-fn key_source(reader: &mut Reader<'_>, key: &str, raw: Spanned<raw::KeySource>) -> Option<SecretSource> {
-    let place = raw.span();
-    let raw = raw.into_inner();
-    let given = [("env", raw.env), ("file", raw.file), ("credential", raw.credential), ("profile", raw.profile)];
-    let mut given = given.into_iter().filter_map(|(source, text)| Some((source, text?)));
-    let Some((source, text)) = given.next() else {
-        let problem = Problem::at(Code::MissingKey, place, "empty", format!("`{key}` does not say where the key is"));
-        return refuse(reader, problem.help(SOURCES));
-    };
-    if let Some((_, second)) = given.next() {
-        let message = format!("`{key}` is given twice");
-        let problem = Problem::at(Code::SecretTwice, second.span(), "and once more", message);
-        reader.report(problem.and(text.span(), "given here").help("keep one of the two"));
-        return None;
-    }
-    let span = text.span();
-    match source {
-        "file" => {
-            let path = reader.path("file", &text)?;
-            reader.key_files.push(Spanned::new(span, path.clone()));
-            Some(SecretSource::File(path))
-        }
-        "credential" => credential(reader, &text).map(SecretSource::Credential),
-        "profile" => {
-            let sound = !text.get_ref().trim().is_empty() && !text.get_ref().contains([']', '\n']);
-            let problem = || Problem::at(Code::BadValue, span, "this name", "`profile` needs the name of a profile");
-            if sound { Some(SecretSource::Profile(text.into_inner())) } else { refuse(reader, problem()) }
-        }
-        _ => {
-            if is_variable(text.get_ref()) {
-                return Some(SecretSource::Env(text.into_inner()));
-            }
-            reader.masked.push(span.clone());
-            let problem =
-                Problem::at(Code::BadValue, span, "no name of a variable", "`env` names an environment variable");
-            refuse(
-                reader,
-                problem.help("write the variable's name, never the key itself: { env = \"NCLOUD_ACCESS_KEY\" }"),
-            )
-        }
-    }
-}
-
-/// The name of a systemd credential, which is a file's name and no path.
-pub(super) fn credential(reader: &mut Reader<'_>, text: &Text) -> Option<String> {
-    let name = text.get_ref();
-    let sound = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
-    if sound {
-        return Some(name.clone());
-    }
-    let problem = Problem::at(Code::BadValue, text.span(), "this name", "`credential` is a name, not a path");
-    refuse(reader, problem.help("write the name that LoadCredential= gives it; it is read from $CREDENTIALS_DIRECTORY"))
-}
-
-pub(super) fn refuse<T>(reader: &mut Reader<'_>, problem: Problem) -> Option<T> {
-    reader.report(problem);
-    None
-}
-
-fn is_variable(name: &str) -> bool {
-    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -8,7 +8,7 @@ use super::defaults;
 use super::problem::{Code, Problem};
 use super::raw::{self, Text};
 use super::reader::Reader;
-use super::tenants::credential;
+use super::sources::credential;
 
 /// One vault.
 #[derive(Debug, Clone)]
@@ -42,12 +42,14 @@ pub enum IdentitySource {
     Credential(String),
 }
 
-const AGE_DIRECTORY: &str = "age-directory";
+/// The label of a directory of age-encrypted files.
+pub(super) const AGE_DIRECTORY: &str = "age-directory";
 
 /// Reads one table. Of a table with problems there is nothing.
 pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Vault) -> Option<Spanned<Vault>> {
     let place = name.span();
     let name = reader.name(name);
+    on_this_machine(reader, &raw);
     let kind = reader.needs(raw.kind, "kind", place.clone(), "write kind = \"age-directory\"");
     let kind = kind.and_then(|kind| reader.one_of("kind", &kind, &[AGE_DIRECTORY], |kind| kind));
     let recipients: Vec<Option<String>> = raw.recipients.into_iter().map(|text| recipient(reader, text)).collect();
@@ -60,6 +62,22 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Vault) -> Opt
     };
     let store = Store::AgeDirectory { path, identity, recipients: recipients.into_iter().collect::<Option<_>>()? };
     kind.map(|_| Spanned::new(written.span(), Vault { name, store }))
+}
+
+/// Refuses keys that say how a network is crossed.
+fn on_this_machine(reader: &mut Reader<'_>, raw: &raw::Vault) {
+    for (key, place) in [
+        ("request_timeout", &raw.request_timeout),
+        ("proxy", &raw.proxy),
+        ("proxy_credentials", &raw.proxy_credentials),
+        ("ca_file", &raw.ca_file),
+    ] {
+        if let Some(place) = place {
+            let message = format!("`{key}` does not go with kind = \"{AGE_DIRECTORY}\", which is on this machine");
+            let problem = Problem::at(Code::Misplaced, place.span(), "not here", message);
+            reader.report(problem.help("leave it out: nothing crosses a network on the way to this vault"));
+        }
+    }
 }
 
 /// Refuses two vaults in one directory, or one inside the other: their files would meet.

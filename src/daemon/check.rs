@@ -10,7 +10,7 @@ use super::command::Failure;
 use super::log::LogObserver;
 use super::wire::{self, WireError};
 use crate::cli::show::{self, CheckLine};
-use crate::config::{Config, Reach};
+use crate::config::{Config, KeyPlace, Reach};
 use crate::domain::account::Subject;
 use crate::domain::exit::Exit;
 use crate::domain::rotation::{Answer, Record};
@@ -49,8 +49,8 @@ async fn online(config: &Config, lines: &mut Vec<CheckLine>) {
     let before = lines.len();
     for tenant in config.tenants.values() {
         let pair = match &tenant.reach {
-            Reach::Gateway { keys, .. } | Reach::BuiltIn { keys: Some(keys), .. } => keys,
-            Reach::BuiltIn { keys: None, .. } => continue,
+            Reach::Gateway { keys: KeyPlace::Pair(pair), .. } | Reach::BuiltIn { keys: Some(pair), .. } => pair,
+            Reach::Gateway { keys: KeyPlace::ServerRole(_), .. } | Reach::BuiltIn { keys: None, .. } => continue,
         };
         let what = format!("keys of {}", tenant.name);
         lines.push(match wire::keys(&tenant.name, pair) {

@@ -9,11 +9,12 @@ use async_trait::async_trait;
 
 use super::machine::{SystemClock, SystemEntropy, variable};
 use crate::config::{
-    Config, ConfigError, Environment, IdentitySource as IdentityPlace, KeyPair, Reach, Store, credential_path,
+    Config, ConfigError, Environment, IdentitySource as IdentityPlace, KeyPair, KeyPlace, Reach, Store, credential_path,
 };
 use crate::domain::account::Kind;
 use crate::domain::exit::Exit;
 use crate::domain::password::Generator;
+use crate::domain::policy::PasswordSource;
 use crate::domain::secret::Keys;
 use crate::durable;
 use crate::emulator::{Emulator, EmulatorError, demo_keys};
@@ -155,7 +156,11 @@ async fn reach(
     let Some(tenant) = config.tenants.get(name) else { return Ok(BTreeMap::new()) };
     let mut providers: BTreeMap<Kind, Arc<dyn Provider>> = BTreeMap::new();
     let (source, emulator): (Arc<dyn KeySource>, _) = match &tenant.reach {
-        Reach::Gateway { keys, .. } => (configured(keys, environment), None),
+        Reach::Gateway { keys: KeyPlace::Pair(pair), .. } => (configured(pair, environment), None),
+        Reach::Gateway { keys: KeyPlace::ServerRole(role), .. } => {
+            let message = format!("the keys of the server role {} cannot be read yet", role.name);
+            return Err(WireError::Keys { tenant: name.to_owned(), message });
+        }
         Reach::BuiltIn { keys: pair, accounts } => {
             let known = pair.as_ref().map(|pair| keys(name, pair)).transpose()?;
             let mut settings = crate::emulator::Settings::new(Arc::clone(clock), Arc::new(SystemEntropy));
@@ -204,8 +209,11 @@ async fn reach(
 
 fn managing(config: &Config) -> Result<Vec<Managing>, WireError> {
     let managing = |rule: &crate::domain::rule::Rule| {
-        let generator = Generator::new(rule.kind, &rule.policy.password)
-            .map_err(|impossible| WireError::Rule { line: rule.line, reason: impossible.to_string() })?;
+        let refused = |reason| WireError::Rule { line: rule.line, reason };
+        let PasswordSource::Made(recipe) = &rule.policy.password else {
+            return Err(refused("passwords cannot be left to the provider yet".to_owned()));
+        };
+        let generator = Generator::new(rule.kind, recipe).map_err(|impossible| refused(impossible.to_string()))?;
         Ok(Managing { rule: rule.clone(), generator: Arc::new(generator) })
     };
     config.rules.iter().map(managing).collect()

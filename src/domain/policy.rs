@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::str::FromStr;
 
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -20,13 +21,104 @@ pub struct Policy {
     pub expiration_days: Option<u16>,
     /// What happens to an account that was never rotated.
     pub on_adopt: OnAdopt,
-    /// What a password is made of.
-    pub password: Recipe,
+    /// Who makes the passwords, and of what.
+    pub password: PasswordSource,
 }
 
 impl Policy {
     /// The expirations that the provider knows, in days (`ncloud-api.md`, section 2).
     pub const EXPIRATION_DAYS: [u16; 4] = [60, 90, 120, 180];
+}
+
+/// Who makes the passwords.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PasswordSource {
+    /// This program, by a recipe.
+    Made(Recipe),
+    /// The provider, which shows each one once: a lost answer is a lost password until the next rotation (`protocol.md`,
+    /// rule 11). Sub-accounts only, since Data Forest has no such call.
+    Provider,
+}
+
+impl PasswordSource {
+    /// The provider's own passwords, as the configuration writes them: `password = "provider"`.
+    pub const PROVIDER: &str = "provider";
+
+    /// The recipe, where this program makes the passwords.
+    #[must_use]
+    pub const fn recipe(&self) -> Option<&Recipe> {
+        match self {
+            Self::Made(recipe) => Some(recipe),
+            Self::Provider => None,
+        }
+    }
+}
+
+/// What is asked of a setting that a tenant has at the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Setting<T> {
+    /// Read it, live by it, and tell when it has changed. Nothing is ever written.
+    #[default]
+    Follow,
+    /// Write it whenever the provider says something else.
+    Enforce(T),
+}
+
+impl<T> Setting<T> {
+    /// The value that is enforced.
+    pub const fn enforced(&self) -> Option<&T> {
+        match self {
+            Self::Follow => None,
+            Self::Enforce(value) => Some(value),
+        }
+    }
+}
+
+/// A tenant's password expiration, as it can be set (`ncloud-api.md`, section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PasswordExpiration {
+    /// Passwords expire after this many days, one of [`Policy::EXPIRATION_DAYS`].
+    Days(u16),
+    /// Passwords never expire by themselves.
+    Off,
+}
+
+impl PasswordExpiration {
+    /// Expiration switched off, as people write it.
+    pub const OFF: &str = "off";
+
+    /// The expiration after so many days, when the provider offers it.
+    #[must_use]
+    pub fn days(days: i64) -> Option<Self> {
+        let offered = Policy::EXPIRATION_DAYS.into_iter().find(|offered| i64::from(*offered) == days);
+        offered.map(Self::Days)
+    }
+}
+
+impl fmt::Display for PasswordExpiration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Days(days) => write!(f, "{days} days"),
+            Self::Off => f.write_str(Self::OFF),
+        }
+    }
+}
+
+/// An expiration that the provider does not offer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the expiration is 60, 90, 120 or 180 days, or \"off\", and not {0:?}")]
+pub struct BadExpiration(pub String);
+
+impl FromStr for PasswordExpiration {
+    type Err = BadExpiration;
+
+    fn from_str(text: &str) -> Result<Self, BadExpiration> {
+        if text == Self::OFF {
+            return Ok(Self::Off);
+        }
+        let offered = Policy::EXPIRATION_DAYS.into_iter().find(|offered| offered.to_string() == text);
+        offered.map(Self::Days).ok_or_else(|| BadExpiration(text.to_owned()))
+    }
 }
 
 /// What happens to an account that was never rotated.
@@ -120,6 +212,17 @@ impl Per {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_expiration_is_one_that_the_provider_offers() {
+        for days in Policy::EXPIRATION_DAYS {
+            assert_eq!(days.to_string().parse(), Ok(PasswordExpiration::Days(days)));
+        }
+        assert_eq!("off".parse(), Ok(PasswordExpiration::Off));
+        for bad in ["", "0", "61", "-60", "+60", "060", "60d", "Off", "65596"] {
+            assert_eq!(bad.parse::<PasswordExpiration>(), Err(BadExpiration(bad.to_owned())));
+        }
+    }
 
     #[test]
     fn a_rate_is_an_even_pace() {

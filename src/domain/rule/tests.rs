@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::account::Standing;
 use crate::domain::password::{Avoid, Recipe};
-use crate::domain::policy::OnAdopt;
+use crate::domain::policy::{OnAdopt, PasswordSource};
 
 fn globs(patterns: &[&str]) -> Globs {
     Globs::new(patterns.iter().map(|&pattern| pattern.to_owned()).collect()).unwrap()
@@ -23,7 +23,7 @@ fn rule(line: usize, names: &[&str], except: &[&str], ids: &[&str]) -> Rule {
             rotate_before: SignedDuration::from_hours(24),
             expiration_days: Some(90),
             on_adopt: OnAdopt::Defer,
-            password: Recipe { length: 16, avoid: Avoid::default() },
+            password: PasswordSource::Made(Recipe { length: 16, avoid: Avoid::default() }),
         }),
         vault: "local".into(),
         secret: "ncloud/{tenant}/{kind}/{name}".parse().unwrap(),

@@ -1,0 +1,226 @@
+//! The forms that values of the file have, for the JSON Schema and the reference.
+//!
+//! A form is never narrower than what the reading takes: what passes there must pass here, and a test holds that. Where it
+//! can be as narrow it is, so that an editor finds the slip before the program does.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::defaults;
+use super::raw;
+use super::tenants::{self, SITES};
+use super::vaults::AGE_DIRECTORY;
+use crate::domain::account::{self, Site as TenantSite};
+use crate::domain::password::Profile;
+use crate::domain::policy::{self, PasswordExpiration, Per};
+
+/// Forms that several keys share, or that need a word: they stand by themselves in the schema, under their name.
+macro_rules! named {
+    ($($name:ident = $schema:expr;)*) => { $(
+        pub(super) struct $name;
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    )* };
+}
+
+/// Forms that are told where they are used.
+macro_rules! inline {
+    ($($name:ident = |$generator:pat_param| $schema:expr;)*) => { $(
+        pub(super) struct $name;
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema($generator: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    )* };
+}
+
+named! {
+    Path = json_schema!({
+        "description": "A path, relative to the configuration file unless it begins with `/`. A `~` is not expanded.",
+        "type": "string",
+        "pattern": "^[^~]",
+    });
+    TimeZone = json_schema!({
+        "description": "A name of the IANA time zone database, such as `\"Asia/Seoul\"` or `\"UTC\"`.",
+        "type": "string",
+        "minLength": 1,
+    });
+    Duration = json_schema!({
+        "description": "Whole days, hours, minutes and seconds, the larger first: `\"14d\"`, `\"2h\"`, `\"5m\"`, `\"90s\"` or \
+                        `\"1h30m\"`. More than nothing, and ten years at the most.",
+        "type": "string",
+        "pattern": "^(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?$",
+        "minLength": 2,
+    });
+    Rate = json_schema!({
+        "description": "So many by the second (`s`), minute (`m`) or hour (`h`): `\"5/s\"`, `\"300/m\"` or `\"1000/h\"`.",
+        "type": "string",
+        "pattern": format!("^0*[1-9][0-9]*/[{}]$", Per::ALL.map(Per::label).concat()),
+    });
+    Endpoint = json_schema!({
+        "description": "Scheme, host and port, and nothing else: `\"https://host.example:8443\"`. Plain http is accepted on \
+                        loopback only.",
+        "type": "string",
+        "pattern": ADDRESS,
+    });
+    ProxyAddress = json_schema!({
+        "description": "Scheme, host and port, and nothing else: `\"http://proxy.example:3128\"` or \
+                        `\"https://proxy.example\"`. No user and no password.",
+        "type": "string",
+        "pattern": ADDRESS,
+    });
+    MetadataAddress = json_schema!({
+        "description": "An address without user, query or fragment: `\"http://169.254.169.254\"`.",
+        "type": "string",
+        "pattern": ADDRESS,
+    });
+    Variable = json_schema!({
+        "description": "The name of an environment variable.",
+        "type": "string",
+        "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+    });
+    Credential = json_schema!({
+        "description": "The name of a systemd credential; it is read from `$CREDENTIALS_DIRECTORY`.",
+        "type": "string",
+        "pattern": "^[^./][^/]*$",
+    });
+    ProfileName = json_schema!({
+        "description": "The name of a profile, a section of `~/.ncloud/configure`.",
+        "type": "string",
+        "pattern": "^[^\\]\\n]+$",
+    });
+    RoleName = json_schema!({
+        "description": "The name of a server role: letters, digits, `_`, `-` and `.`.",
+        "type": "string",
+        "pattern": NAME,
+    });
+    Recipient = json_schema!({
+        "description": "A public key of age, `age1…`.",
+        "type": "string",
+        "pattern": "^[Aa][Gg][Ee]1",
+    });
+    Pattern = json_schema!({
+        "description": "A name, or a pattern of names: `*` stands for any characters, `?` for one, `[ab]` for one of them, \
+                        `{a,b}` for either. Case matters.",
+        "type": "string",
+    });
+    Identifier = json_schema!({
+        "description": "An identifier as the provider gives it.",
+        "type": "string",
+        "pattern": "\\S",
+    });
+    SecretTemplate = json_schema!({
+        "description": "A name in which `{tenant}`, `{kind}`, `{name}` and `{id}` stand for the account's. Letters, digits and \
+                        `/ _ + = . @ -` are allowed. Characters that a secret's name cannot have, `=`, `/` and a dot at the \
+                        beginning of an account's name are written as `=` and two hexadecimal digits: `minji/dev` becomes \
+                        `minji=2Fdev`.",
+        "type": "string",
+        "minLength": 1,
+    });
+    Avoid = json_schema!({
+        "description": format!(
+            "The name of a place where passwords are used, or the special characters themselves, such as `\"$%^\"`.\n\n{}",
+            Profile::ALL.map(|profile| format!("- `\"{profile}\"`: {}", place_of(profile))).join("\n")
+        ),
+        "anyOf": [
+            { "type": "string", "enum": Profile::ALL.map(Profile::label) },
+            { "type": "string", "pattern": "^[!-+\\--/:-@\\[-`{-~]+$" },
+        ],
+    });
+}
+
+inline! {
+    Site = |_| one_of(&SITES.map(TenantSite::label));
+    Api = |_| one_of(&tenants::Api::ALL.map(tenants::Api::label));
+    Format = |_| one_of(&tenants::Format::ALL.map(tenants::Format::label));
+    VaultKind = |_| one_of(&[AGE_DIRECTORY]);
+    Kind = |_| one_of(&account::Kind::ALL.map(account::Kind::label));
+    OnAdopt = |_| one_of(&policy::OnAdopt::ALL.map(policy::OnAdopt::label));
+    ExpirationDays = |_| json_schema!({ "type": "integer", "enum": policy::Policy::EXPIRATION_DAYS });
+    Length = |_| json_schema!({ "type": "integer", "minimum": 1 });
+    ExpirationSetting = |_| {
+        let mut values: Vec<Value> = policy::Policy::EXPIRATION_DAYS.map(Value::from).into();
+        values.push(PasswordExpiration::OFF.into());
+        setting(&json!({ "enum": values }))
+    };
+    LoginAliasSetting = |_| setting(&json!({ "type": "string", "pattern": "^[a-z0-9]{3,20}$" }));
+    PasswordSource = |generator| {
+        let recipe = generator.subschema_for::<raw::Password>();
+        json_schema!({ "anyOf": [recipe, { "type": "string", "const": policy::PasswordSource::PROVIDER }] })
+    };
+}
+
+const ADDRESS: &str = "^[Hh][Tt][Tt][Pp][Ss]?://[^@]*$";
+const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]*$";
+
+/// Names of tables of the user's choosing.
+pub(super) fn table_name() -> Value {
+    json!({ "pattern": NAME })
+}
+
+/// What keys of a tenant ask of one another.
+pub(super) fn tenant_rules() -> Value {
+    let site_is = |site: TenantSite| json!({ "properties": { "site": { "const": site.label() } } });
+    let role = json!({ "not": { "required": ["server_role"] } });
+    let either_key = json!([{ "required": ["access_key"] }, { "required": ["secret_key"] }]);
+    json!([
+        {
+            "if": site_is(TenantSite::Emulator),
+            "then": {
+                "properties": { "endpoints": false, "proxy": false, "proxy_credentials": false, "ca_file": false, "keys": role }
+            },
+            "else": {
+                "properties": { "emulator": false },
+                "anyOf": [{ "required": ["access_key", "secret_key"] }, { "required": ["keys"] }],
+            },
+        },
+        { "if": site_is(TenantSite::Gov), "else": { "properties": { "api": false } } },
+        { "if": { "required": ["keys"] }, "then": { "not": { "anyOf": either_key } } },
+        { "if": { "anyOf": either_key }, "then": { "required": ["access_key", "secret_key"] } },
+        { "if": { "required": ["proxy_credentials"] }, "then": { "required": ["proxy"] } },
+    ])
+}
+
+fn one_of(words: &[&str]) -> Schema {
+    json_schema!({ "type": "string", "enum": words })
+}
+
+fn setting(value: &Value) -> Schema {
+    json_schema!({
+        "anyOf": [
+            { "type": "string", "const": defaults::FOLLOW },
+            { "type": "object", "properties": { "enforce": value }, "required": ["enforce"], "additionalProperties": false },
+        ],
+    })
+}
+
+/// Where a profile's passwords may be used, in a line.
+const fn place_of(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Url => "in a URL without percent-encoding",
+        Profile::Shell => "as an unquoted word in POSIX shells, zsh, PowerShell and cmd.exe",
+        Profile::Pgpass => "in PostgreSQL's `.pgpass` without escaping",
+        Profile::Jdbc => "as a property within a JDBC URL",
+        Profile::Xml => "in text and attributes of XML without entities",
+    }
+}
