@@ -79,8 +79,8 @@ impl Observer for Progress {
             Fact::NotDiscovered { tenant, kind, error } => {
                 self.say(&format!("{tenant}: {kind} accounts cannot be listed: {error}"));
             }
-            Fact::ExpirationUnknown { tenant, error, .. } => {
-                self.say(&format!("{tenant}: the tenant's password expiration cannot be read: {error}"));
+            Fact::SettingUnknown { tenant, setting, error } => {
+                self.say(&format!("{tenant}: the tenant's {setting} cannot be read: {error}"));
             }
             Fact::TenantStopped { tenant, why } => self.say(&format!("{tenant}: stopped as a whole: {why}")),
             Fact::JournalFailed { account, error } => self.say(&format!("{account}: {error}")),

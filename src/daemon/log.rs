@@ -87,13 +87,36 @@ impl Observer for LogObserver {
             Fact::NotDiscovered { tenant, kind, error } => {
                 warn!(event = "not-discovered", tenant, %kind, %error, "accounts could not be listed");
             }
-            Fact::ExpirationUnknown { tenant, kind, error } => {
-                if self.is_news(format!("expiration {tenant} {kind}"), &error.to_string()) {
+            Fact::SettingRead { tenant, setting, value } => {
+                if self.is_news(format!("setting {tenant} {setting}"), value) {
+                    info!(event = "setting-read", tenant, setting, value, "the tenant's setting at the provider");
+                }
+            }
+            Fact::SettingUnknown { tenant, setting, error } => {
+                if self.is_news(format!("setting {tenant} {setting}"), &error.to_string()) {
                     warn!(
-                        event = "expiration-unknown", tenant, %kind, %error,
-                        "the tenant's password expiration cannot be read; the policy's expiration_days count"
+                        event = "setting-unknown", tenant, setting, %error,
+                        "the tenant's setting cannot be read; what the configuration says counts"
                     );
                 }
+            }
+            Fact::Drift { tenant, setting, found, expected } => {
+                if self.is_news(format!("drift {tenant} {setting}"), &format!("{found} {expected}")) {
+                    warn!(
+                        event = "drift",
+                        tenant,
+                        setting,
+                        found,
+                        expected,
+                        "the tenant's setting is not what the policy expects; the tenant's is followed"
+                    );
+                }
+            }
+            Fact::SettingEnforced { tenant, setting, from, to } => {
+                warn!(event = "setting-enforced", tenant, setting, from, to, "the tenant's setting was written");
+            }
+            Fact::SettingNotEnforced { tenant, setting, error } => {
+                error!(event = "setting-not-enforced", tenant, setting, %error, "the tenant's setting could not be written");
             }
             Fact::Conflict { problem } => {
                 if self.is_news(format!("conflict {problem}"), problem) {

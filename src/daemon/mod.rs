@@ -6,6 +6,7 @@ mod emulate;
 mod inspect;
 mod log;
 mod machine;
+mod reach;
 mod rotate;
 mod run;
 mod signals;

@@ -3,32 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-
-use async_trait::async_trait;
 
 use super::machine::{SystemClock, SystemEntropy, variable};
+use super::reach::{Reached, reach};
 use crate::config::{
-    Config, ConfigError, Environment, IdentitySource as IdentityPlace, KeyPair, KeyPlace, Reach, Store, credential_path,
+    Config, ConfigError, Environment, IdentitySource as IdentityPlace, KeyPair, Store, Vault as VaultConfig,
+    credential_path,
 };
-use crate::domain::account::Kind;
 use crate::domain::exit::Exit;
 use crate::domain::password::Generator;
 use crate::domain::policy::PasswordSource;
+use crate::domain::rule::Rule;
 use crate::domain::secret::Keys;
 use crate::durable;
-use crate::emulator::{Emulator, EmulatorError, demo_keys};
-use crate::engine::limit::Limit;
-use crate::engine::world::{Managing, Stop, Tenant, World};
+use crate::emulator::{Emulator, EmulatorError};
+use crate::engine::world::{Managing, World};
 use crate::journal::Journal;
-use crate::ncloud::{
-    Api, DataForest, Format, SubAccounts, Transport, TransportError, TransportSettings, default_endpoint,
-};
-use crate::ports::clock::{Clock, GatewayClock};
+use crate::ncloud::TransportError;
+use crate::ports::clock::Clock;
 use crate::ports::journal::{Journal as JournalPort, JournalError};
-use crate::ports::keys::{KeyError, KeySource};
 use crate::ports::observer::Observer;
-use crate::ports::provider::Provider;
 use crate::ports::vault::Vault;
 use crate::vault::age::{AgeVault, BadRecipient, IdentitySource, Settings as AgeSettings};
 
@@ -48,6 +42,10 @@ pub(super) enum WireError {
     Transport { tenant: String, source: TransportError },
     #[error("tenant {tenant}: {source}")]
     Emulator { tenant: String, source: EmulatorError },
+    #[error(
+        "tenant {tenant}: no document tells where its sub-accounts are; write endpoints = {{ sub_account = \"https://…\" }}"
+    )]
+    Unreachable { tenant: String },
     #[error("tenant {tenant}: {message}")]
     Keys { tenant: String, message: String },
     #[error("vault {vault}: {source}")]
@@ -63,7 +61,9 @@ pub(super) enum WireError {
 impl WireError {
     pub(super) const fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Recipient { .. } | Self::Rule { .. } => Exit::Configuration,
+            Self::Config(_) | Self::Recipient { .. } | Self::Rule { .. } | Self::Unreachable { .. } => {
+                Exit::Configuration
+            }
             Self::Transport { .. } | Self::Emulator { .. } => Exit::Unavailable,
             Self::Keys { .. } | Self::Identity { .. } | Self::Journal(_) => Exit::Denied,
         }
@@ -88,22 +88,14 @@ pub(super) async fn world_with(
     observer: Arc<dyn Observer>,
     journal: Arc<dyn JournalPort>,
 ) -> Result<Wired, WireError> {
-    let environment = environment();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let vaults = vaults(config)?;
     let mut emulators = Vec::new();
     let mut tenants = BTreeMap::new();
     for tenant in config.tenants.values() {
-        let reached = reach(config, &tenant.name, &environment, &clock, &mut emulators).await?;
-        let interval = Duration::try_from(tenant.rate.interval()).unwrap_or_default();
-        let tenant_of_world = Tenant {
-            site: tenant.site,
-            gateway: tenant.gateway,
-            providers: reached,
-            limit: Limit::every(interval, Arc::clone(&clock)),
-            stopped: Stop::default(),
-        };
-        tenants.insert(tenant.name.clone(), tenant_of_world);
+        let Reached { tenant: reached, emulator } = reach(tenant, &environment(), &clock).await?;
+        emulators.extend(emulator);
+        tenants.insert(tenant.name.clone(), reached);
     }
     let world =
         World { tenants, vaults, rules: managing(config)?, journal, clock, entropy: Arc::new(SystemEntropy), observer };
@@ -121,7 +113,7 @@ pub(super) fn keys(tenant: &str, pair: &KeyPair) -> Result<Keys, WireError> {
         .map_err(|problem| WireError::Keys { tenant: tenant.to_owned(), message: problem.to_string() })
 }
 
-fn open(vault: &crate::config::Vault) -> Result<Arc<dyn Vault>, WireError> {
+fn open(vault: &VaultConfig) -> Result<Arc<dyn Vault>, WireError> {
     let Store::AgeDirectory { path, identity, recipients } = &vault.store;
     let recipients = recipients
         .iter()
@@ -146,102 +138,16 @@ fn credential(vault: &str, name: &str) -> Result<IdentitySource, WireError> {
     Ok(IdentitySource::Bytes { name: format!("the credential {name}"), secret: bytes.ok_or_else(missing)?.into() })
 }
 
-async fn reach(
-    config: &Config,
-    name: &str,
-    environment: &Environment,
-    clock: &Arc<dyn Clock>,
-    emulators: &mut Vec<Emulator>,
-) -> Result<BTreeMap<Kind, Arc<dyn Provider>>, WireError> {
-    let Some(tenant) = config.tenants.get(name) else { return Ok(BTreeMap::new()) };
-    let mut providers: BTreeMap<Kind, Arc<dyn Provider>> = BTreeMap::new();
-    let (source, emulator): (Arc<dyn KeySource>, _) = match &tenant.reach {
-        Reach::Gateway { keys: KeyPlace::Pair(pair), .. } => (configured(pair, environment), None),
-        Reach::Gateway { keys: KeyPlace::ServerRole(role), .. } => {
-            let message = format!("the keys of the server role {} cannot be read yet", role.name);
-            return Err(WireError::Keys { tenant: name.to_owned(), message });
-        }
-        Reach::BuiltIn { keys: pair, accounts } => {
-            let known = pair.as_ref().map(|pair| keys(name, pair)).transpose()?;
-            let mut settings = crate::emulator::Settings::new(Arc::clone(clock), Arc::new(SystemEntropy));
-            settings.accounts.clone_from(accounts);
-            settings.keys.clone_from(&known);
-            settings.signature_lifetime = tenant.gateway.signature_lifetime;
-            let emulator = Emulator::start(settings)
-                .await
-                .map_err(|source| WireError::Emulator { tenant: name.to_owned(), source })?;
-            let source: Arc<dyn KeySource> = match pair {
-                Some(pair) => configured(pair, environment),
-                None => Arc::new(FixedKeys(demo_keys())),
-            };
-            (source, Some(emulator))
-        }
-    };
-    for kind in Kind::ALL {
-        let base = match (&tenant.reach, &emulator) {
-            (_, Some(emulator)) => Some(format!("http://{}", emulator.address())),
-            (Reach::Gateway { endpoints, .. }, None) => endpoints
-                .of(kind)
-                .map(|endpoint| endpoint.as_str().to_owned())
-                .or_else(|| default_endpoint(tenant.site, kind).map(str::to_owned)),
-            (Reach::BuiltIn { .. }, None) => None,
-        };
-        let Some(base) = base else { continue };
-        let settings = TransportSettings {
-            base,
-            timeout: TransportSettings::TIMEOUT,
-            keys: Arc::clone(&source),
-            clock: Arc::new(GatewayClock::new(Arc::clone(clock))),
-            proxy: None,
-            ca_file: None,
-        };
-        let transport =
-            Transport::new(settings).map_err(|source| WireError::Transport { tenant: name.to_owned(), source })?;
-        let provider: Arc<dyn Provider> = match kind {
-            Kind::SubAccount => Arc::new(SubAccounts::new(transport, Api::V1)),
-            Kind::DataForest => Arc::new(DataForest::new(transport, Format::Json)),
-        };
-        providers.insert(kind, provider);
-    }
-    emulators.extend(emulator);
-    Ok(providers)
-}
-
 fn managing(config: &Config) -> Result<Vec<Managing>, WireError> {
-    let managing = |rule: &crate::domain::rule::Rule| {
-        let refused = |reason| WireError::Rule { line: rule.line, reason };
-        let PasswordSource::Made(recipe) = &rule.policy.password else {
-            return Err(refused("passwords cannot be left to the provider yet".to_owned()));
+    let managing = |rule: &Rule| {
+        let generator = match &rule.policy.password {
+            PasswordSource::Provider => None,
+            PasswordSource::Made(recipe) => Some(Arc::new(
+                Generator::new(rule.kind, recipe)
+                    .map_err(|impossible| WireError::Rule { line: rule.line, reason: impossible.to_string() })?,
+            )),
         };
-        let generator = Generator::new(rule.kind, recipe).map_err(|impossible| refused(impossible.to_string()))?;
-        Ok(Managing { rule: rule.clone(), generator: Arc::new(generator) })
+        Ok(Managing { rule: rule.clone(), generator })
     };
     config.rules.iter().map(managing).collect()
-}
-
-fn configured(pair: &KeyPair, environment: &Environment) -> Arc<dyn KeySource> {
-    Arc::new(ConfiguredKeys { pair: pair.clone(), environment: environment.clone() })
-}
-
-/// Keys that are read anew for every request, from where the configuration says.
-struct ConfiguredKeys {
-    pair: KeyPair,
-    environment: Environment,
-}
-
-#[async_trait]
-impl KeySource for ConfiguredKeys {
-    async fn keys(&self) -> Result<Keys, KeyError> {
-        self.pair.resolve(&self.environment).map_err(|problem| KeyError(problem.to_string()))
-    }
-}
-
-/// The emulator's demonstration keys.
-struct FixedKeys(Keys);
-
-#[async_trait]
-impl KeySource for FixedKeys {
-    async fn keys(&self) -> Result<Keys, KeyError> {
-        Ok(self.0.clone())
-    }
 }

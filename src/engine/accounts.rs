@@ -2,8 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::settings::{EXPIRATION, LOGIN_ALIAS};
 use super::world::{Managing, Tenant, World};
 use crate::domain::account::{Account, AccountName, Kind, Standing, Subject};
+use crate::domain::alias::LoginAlias;
 use crate::domain::due::{Facts, expires_at};
 use crate::domain::rule::{Conflict, conflicts};
 use crate::domain::secret::SecretName;
@@ -47,6 +49,8 @@ pub struct Managed<'w> {
     pub account: Account,
     /// How long its passwords last; none when they never expire.
     pub lasts: Option<SignedDuration>,
+    /// Where it logs in, when that is known: sub-accounts of a tenant with a login alias.
+    pub login_url: Option<String>,
     /// The rule and what it refers to.
     pub managing: &'w Managing,
     /// Its tenant.
@@ -87,9 +91,13 @@ impl World {
                 }
                 match provider.accounts().await {
                     Ok(accounts) => {
-                        let expiration = self.expiration(tenant_name, kind, provider.as_ref()).await;
+                        let expiration = self.expiration(tenant_name, provider.as_ref()).await;
+                        let login_url = match kind {
+                            Kind::SubAccount => self.login_url(tenant_name, tenant).await,
+                            Kind::DataForest => None,
+                        };
                         let accounts = named(tenant_name, kind, accounts);
-                        found.push(Found { tenant_name, tenant, kind, accounts, expiration });
+                        found.push(Found { tenant_name, tenant, kind, accounts, expiration, login_url });
                     }
                     Err(error) => {
                         self.note(&Fact::NotDiscovered { tenant: tenant_name, kind, error: &error });
@@ -129,6 +137,7 @@ impl World {
                 secret,
                 account: account.clone(),
                 lasts: days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
+                login_url: found.login_url.clone(),
                 managing,
                 tenant: found.tenant,
             };
@@ -143,13 +152,33 @@ impl World {
     }
 
     /// The tenant's own setting where there is one; none means that the policy decides.
-    async fn expiration(&self, tenant: &str, kind: Kind, provider: &dyn Provider) -> Option<Expiration> {
+    async fn expiration(&self, tenant: &str, provider: &dyn Provider) -> Option<Expiration> {
         match provider.expiration().await {
             Ok(Expiration::Unset) => None,
-            Ok(set) => Some(set),
+            Ok(set) => {
+                self.note(&Fact::SettingRead { tenant, setting: EXPIRATION, value: &set.to_string() });
+                Some(set)
+            }
             Err(error) => {
-                self.note(&Fact::ExpirationUnknown { tenant, kind, error: &error });
+                self.note(&Fact::SettingUnknown { tenant, setting: EXPIRATION, error: &error });
                 None
+            }
+        }
+    }
+}
+
+impl World {
+    /// The page on which a tenant's sub-accounts log in. Not knowing it stops no rotation.
+    async fn login_url(&self, name: &str, tenant: &Tenant) -> Option<String> {
+        match tenant.settings.login_alias().await {
+            Ok(alias) => {
+                let value = alias.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+                self.note(&Fact::SettingRead { tenant: name, setting: LOGIN_ALIAS, value: &value });
+                alias.map(|alias| alias.login_url())
+            }
+            Err(error) => {
+                self.note(&Fact::SettingUnknown { tenant: name, setting: LOGIN_ALIAS, error: &error });
+                tenant.login_alias.enforced().map(LoginAlias::login_url)
             }
         }
     }
@@ -162,6 +191,7 @@ struct Found<'w> {
     kind: Kind,
     accounts: Vec<(AccountName, Account)>,
     expiration: Option<Expiration>,
+    login_url: Option<String>,
 }
 
 fn named(tenant: &str, kind: Kind, accounts: Vec<Account>) -> Vec<(AccountName, Account)> {

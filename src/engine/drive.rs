@@ -13,16 +13,16 @@ use super::accounts::Managed;
 use super::world::World;
 use crate::domain::rotation::step::HEARD_WITHIN;
 use crate::domain::rotation::{
-    Action, Answer, Block, Content, Event, Goal, Heard, Maker, Moment, Outcome, Plan, Rotation, VaultTrouble, Waiting,
-    step,
+    Action, Answer, Block, Content, Event, Goal, Heard, Moment, Outcome, Plan, Rotation, VaultTrouble, Waiting, step,
 };
 use crate::domain::secret::Password;
 use crate::domain::token::Token;
 use crate::domain::value::{Mark, Part, Rotated, SecretValue};
 use crate::ports::clock::GatewayClock;
 use crate::ports::entropy::{Draw, EntropyError};
+use crate::ports::journal::SendId;
 use crate::ports::observer::Fact;
-use crate::ports::provider::{Provider, ProviderError};
+use crate::ports::provider::{Generated, Provider, ProviderError};
 use crate::ports::vault::{Place, Vault, VaultError};
 
 /// How long this process goes on, and when it stops early.
@@ -73,7 +73,7 @@ pub async fn drive(world: &World, managed: &Managed<'_>, goal: Goal, insists: bo
         gateway: managed.tenant.gateway,
         settle: SignedDuration::ZERO,
         goal,
-        maker: Maker::Us,
+        maker: managed.managing.maker(),
         insists,
     };
     let record = match world.journal.record(&managed.subject).await {
@@ -175,9 +175,7 @@ impl Driver<'_> {
                 self.written(written)
             }
             Action::Send { token, candidate, signed_at } => self.send(token, candidate, signed_at).await,
-            Action::Generate { .. } => {
-                return Performed::End(Ended::Failed("the provider cannot be asked for a password yet".to_owned()));
-            }
+            Action::Generate { candidate, signed_at, .. } => return self.generate(candidate, signed_at).await,
             Action::Promote { over, token } => {
                 let written = self.vault.promote(self.place(), over, token, self.clock).await;
                 self.written(written)
@@ -209,13 +207,13 @@ impl Driver<'_> {
     fn password_for(&self, content: Content) -> Result<Option<Password>, String> {
         match content {
             Content::Intent => Ok(None),
-            Content::Fresh => self
-                .managed
-                .managing
-                .generator
-                .draw(&self.managed.account.name, &mut Draw(self.world.entropy.as_ref()))
-                .map(Some)
-                .map_err(|error| error.to_string()),
+            Content::Fresh => match &self.managed.managing.generator {
+                Some(generator) => generator
+                    .draw(&self.managed.account.name, &mut Draw(self.world.entropy.as_ref()))
+                    .map(Some)
+                    .map_err(|error| error.to_string()),
+                None => Err("the policy leaves passwords to the provider".to_owned()),
+            },
             Content::Again(candidate) | Content::Generated(candidate) => match self.passwords.get(&candidate) {
                 Some(password) => Ok(Some(password.clone())),
                 None => Err("the secret was deleted, and this process does not hold its password".to_owned()),
@@ -267,7 +265,7 @@ impl Driver<'_> {
             password,
             subject: &self.managed.subject,
             tenant: &self.managed.name.tenant,
-            login_url: None,
+            login_url: self.managed.login_url.as_deref(),
             rotated_at: now,
             expires_at: self.managed.expires_at(now),
             mark: &mark,
@@ -276,12 +274,8 @@ impl Driver<'_> {
 
     /// Rate permission first, then the record, then the request: what is recorded as sent was about to leave.
     async fn send(&mut self, token: Token, candidate: Token, signed_at: Timestamp) -> Event {
-        if let Some(why) = self.managed.tenant.stopped.why() {
-            return Event::ProbeFailed(Some(why));
-        }
-        if !self.has_permission && self.managed.tenant.limit.permission().await {
-            self.has_permission = true;
-            return Event::Delayed;
+        if let Some(event) = self.may_send().await {
+            return event;
         }
         if let std::collections::hash_map::Entry::Vacant(vacant) = self.passwords.entry(candidate) {
             match self.vault.value(&self.managed.secret, token).await.map(|value| value.password()) {
@@ -289,25 +283,61 @@ impl Driver<'_> {
                     vacant.insert(password);
                     // Read again: the signature needs a fresh read, and only if that one still shows this candidate was
                     // the password its own.
-                    self.has_permission = true;
                     return Event::Delayed;
                 }
                 Ok(None) => return self.vault_failed(&VaultError::Unreadable(no_password(self.managed))),
                 Err(error) => return self.vault_failed(&error),
             }
         }
-        let send = match self.world.journal.sending(&self.managed.subject, candidate).await {
-            Ok(send) => send,
-            Err(error) => {
-                self.detail = Some(error.to_string());
-                return Event::NotRecorded;
-            }
-        };
-        self.has_permission = false;
+        let Some(send) = self.record(candidate).await else { return Event::NotRecorded };
         let Some(password) = self.passwords.get(&candidate) else {
             return Event::Delayed;
         };
         let answer = self.provider.reset_password(&self.managed.subject.id, password, signed_at).await;
+        self.answered(send, answer).await
+    }
+
+    /// Asks the provider to make a password. It is told once, so that it is held from here on until it is stored.
+    async fn generate(&mut self, candidate: Token, signed_at: Timestamp) -> Performed {
+        if let Some(event) = self.may_send().await {
+            return Performed::Event(event);
+        }
+        let Some(send) = self.record(candidate).await else { return Performed::Event(Event::NotRecorded) };
+        match self.provider.generate_password(&self.managed.subject.id, signed_at).await {
+            Ok(Generated { answer, password }) => {
+                self.passwords.extend(password.map(|password| (candidate, password)));
+                Performed::Event(self.answered(send, answer).await)
+            }
+            Err(error) => Performed::End(Ended::Failed(error.to_string())),
+        }
+    }
+
+    /// What comes before any request that changes something: a tenant that is not stopped, and permission by its rate. The
+    /// event to tell instead, when it may not be sent now.
+    async fn may_send(&mut self) -> Option<Event> {
+        if let Some(why) = self.managed.tenant.stopped.why() {
+            return Some(Event::ProbeFailed(Some(why)));
+        }
+        let waited = !self.has_permission && self.managed.tenant.limit.permission().await;
+        self.has_permission = true;
+        waited.then_some(Event::Delayed)
+    }
+
+    /// Records a send before it leaves; uses up the permission.
+    async fn record(&mut self, candidate: Token) -> Option<SendId> {
+        match self.world.journal.sending(&self.managed.subject, candidate).await {
+            Ok(send) => {
+                self.has_permission = false;
+                Some(send)
+            }
+            Err(error) => {
+                self.detail = Some(error.to_string());
+                None
+            }
+        }
+    }
+
+    async fn answered(&mut self, send: SendId, answer: Answer) -> Event {
         if let Err(error) = self.world.journal.answered(send, answer).await {
             self.world.note(&Fact::JournalFailed { account: &self.managed.name, error: &error.to_string() });
         }

@@ -11,6 +11,7 @@ pub mod batch;
 pub mod drive;
 pub mod limit;
 pub mod report;
+pub mod settings;
 pub mod survey;
 pub mod watch;
 pub mod world;

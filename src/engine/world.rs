@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::limit::Limit;
 use crate::domain::account::{Kind, Site};
+use crate::domain::alias::LoginAlias;
 use crate::domain::gateway::Gateway;
 use crate::domain::password::Generator;
-use crate::domain::rotation::Block;
+use crate::domain::policy::{PasswordExpiration, Setting};
+use crate::domain::rotation::{Block, Maker};
 use crate::domain::rule::Rule;
 use crate::ports::clock::Clock;
 use crate::ports::entropy::Entropy;
 use crate::ports::journal::Journal;
 use crate::ports::observer::{Fact, Observer};
 use crate::ports::provider::Provider;
+use crate::ports::tenant::TenantSettings;
 use crate::ports::vault::Vault;
 
 /// The world as it was wired for this process. Built once, shared by every rotation.
@@ -38,8 +41,19 @@ pub struct World {
 pub struct Managing {
     /// Which accounts, under which policy, into which secrets.
     pub rule: Rule,
-    /// Draws the policy's passwords for this kind of account.
-    pub generator: Arc<Generator>,
+    /// Draws the policy's passwords for this kind of account; none when they are left to the provider.
+    pub generator: Option<Arc<Generator>>,
+}
+
+impl Managing {
+    /// Who makes this rule's passwords.
+    #[must_use]
+    pub const fn maker(&self) -> Maker {
+        match self.generator {
+            Some(_) => Maker::Us,
+            None => Maker::Provider,
+        }
+    }
 }
 
 /// One tenant.
@@ -50,6 +64,12 @@ pub struct Tenant {
     pub gateway: Gateway,
     /// The kinds of account that can be reached.
     pub providers: BTreeMap<Kind, Arc<dyn Provider>>,
+    /// The settings that it has at the provider.
+    pub settings: Arc<dyn TenantSettings>,
+    /// What is asked of its password expiration.
+    pub expiration: Setting<PasswordExpiration>,
+    /// What is asked of its login alias.
+    pub login_alias: Setting<LoginAlias>,
     /// Requests that change something.
     pub limit: Limit,
     /// Why the tenant stands still, when it does.

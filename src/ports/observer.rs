@@ -38,12 +38,52 @@ pub enum Fact<'a> {
         /// Why.
         error: &'a ProviderError,
     },
-    /// The tenant's own expiration could not be read; the policy's is used.
-    ExpirationUnknown {
+    /// A tenant's setting, as the provider tells it.
+    SettingRead {
         /// The tenant.
         tenant: &'a str,
-        /// The kind.
-        kind: Kind,
+        /// The setting's key in the configuration.
+        setting: &'static str,
+        /// Its value, for people.
+        value: &'a str,
+    },
+    /// A tenant's setting could not be read; what the configuration says is used.
+    SettingUnknown {
+        /// The tenant.
+        tenant: &'a str,
+        /// The setting's key in the configuration.
+        setting: &'static str,
+        /// Why.
+        error: &'a ProviderError,
+    },
+    /// A tenant's setting is not what the configuration expects, and is only followed.
+    Drift {
+        /// The tenant.
+        tenant: &'a str,
+        /// The setting's key in the configuration.
+        setting: &'static str,
+        /// What the provider says.
+        found: &'a str,
+        /// What the configuration expects.
+        expected: &'a str,
+    },
+    /// A tenant's setting was written, because the configuration enforces it.
+    SettingEnforced {
+        /// The tenant.
+        tenant: &'a str,
+        /// The setting's key in the configuration.
+        setting: &'static str,
+        /// What it was.
+        from: &'a str,
+        /// What it is now.
+        to: &'a str,
+    },
+    /// A tenant's setting could not be written.
+    SettingNotEnforced {
+        /// The tenant.
+        tenant: &'a str,
+        /// The setting's key in the configuration.
+        setting: &'static str,
         /// Why.
         error: &'a ProviderError,
     },

@@ -1,5 +1,6 @@
 //! The provider, as the engine is given it: one object per tenant and kind of account.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -47,6 +48,16 @@ pub enum Expiration {
     Off,
     /// There is no such setting for this kind of account.
     Unset,
+}
+
+impl fmt::Display for Expiration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Days(days) => write!(f, "{days} days"),
+            Self::Off => f.write_str("off"),
+            Self::Unset => f.write_str("no such setting"),
+        }
+    }
 }
 
 /// What came of asking the provider for a password.
