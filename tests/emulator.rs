@@ -5,6 +5,18 @@
 mod harness;
 
 #[cfg(test)]
+#[path = "emulator/errors.rs"]
+mod errors;
+
+#[cfg(test)]
+#[path = "emulator/offer.rs"]
+mod offer;
+
+#[cfg(test)]
+#[path = "emulator/xml.rs"]
+mod xml;
+
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 

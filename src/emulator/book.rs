@@ -21,7 +21,8 @@ pub(super) struct Book {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tenant {
-    /// The last part of the login page's address.
+    /// The last part of the login page's address; empty if none was chosen.
+    #[serde(default)]
     pub(super) login_alias: String,
     pub(super) use_password_expiration: bool,
     /// 60, 90, 120 or 180 while expiration is used.
@@ -44,6 +45,12 @@ pub(super) struct SubAccount {
     #[serde(default)]
     pub(super) memo: String,
     pub(super) active: bool,
+    /// Names of the groups that it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) groups: Vec<String>,
+    /// Names of the policies that it has by itself; those that begin with `NCP_` are the provider's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) policies: Vec<String>,
     pub(super) created: Timestamp,
     pub(super) credential: Credential,
 }
@@ -58,8 +65,19 @@ pub(super) struct DataForest {
     pub(super) status: Status,
     #[serde(default)]
     pub(super) disabled: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) quotas: Vec<Quota>,
     pub(super) created: Timestamp,
     pub(super) credential: Credential,
+}
+
+/// How much a Data Forest account may keep in one namespace.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Quota {
+    pub(super) namespace: String,
+    pub(super) file_count_million: u32,
+    pub(super) space_tb: u32,
 }
 
 /// The status of a Data Forest account.

@@ -1,10 +1,12 @@
 //! Which call a request makes: the provider's paths and methods, in one table.
 
 use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::account::Kind;
 
-/// A call that the provider documents (`ncloud-api.md`, sections 2 and 3) and this emulator serves.
+/// A call that the provider documents (`ncloud-api.md`, sections 2 and 3) and this emulator serves. Versions of one call
+/// are the same call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     SubAccounts,
@@ -14,13 +16,42 @@ pub(super) enum Call {
     SetPasswordPolicy,
     LoginAlias,
     SetLoginAlias,
+    CheckPassword,
     GetList,
     ResetPassword,
     GetDetail,
 }
 
+/// The interface that a path belongs to. Data Forest's has a version 2 in its paths as well, and is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    SubAccountV1,
+    /// The public institutions' newer one.
+    SubAccountV2,
+    DataForest,
+}
+
+/// Every way to a call: interface, method, path.
+const WAYS: [(Call, Api, &str, &str); 15] = [
+    (Call::SubAccounts, Api::SubAccountV1, "GET", "/api/v1/sub-accounts"),
+    (Call::SubAccount, Api::SubAccountV1, "GET", "/api/v1/sub-accounts/{id}"),
+    (Call::Password, Api::SubAccountV1, "PUT", "/api/v1/sub-accounts/{id}/password"),
+    (Call::PasswordPolicy, Api::SubAccountV1, "GET", "/api/v1/tenant-settings/sub-account-password-policy"),
+    (Call::SetPasswordPolicy, Api::SubAccountV1, "POST", "/api/v1/tenant-settings/sub-account-password-policy"),
+    (Call::LoginAlias, Api::SubAccountV1, "GET", "/api/v1/login-alias"),
+    (Call::SetLoginAlias, Api::SubAccountV1, "PUT", "/api/v1/login-alias"),
+    (Call::CheckPassword, Api::SubAccountV1, "GET", "/api/v1/join/check-password"),
+    (Call::SubAccounts, Api::SubAccountV2, "GET", "/api/v2/sub-accounts"),
+    (Call::Password, Api::SubAccountV2, "POST", "/api/v2/sub-accounts/{id}/reset-password"),
+    (Call::PasswordPolicy, Api::SubAccountV2, "GET", "/api/v2/tenant-settings/sub-account-password-policy"),
+    (Call::SetPasswordPolicy, Api::SubAccountV2, "PUT", "/api/v2/tenant-settings/sub-account-password-policy"),
+    (Call::GetList, Api::DataForest, "POST", "/api/v2/accounts/getList"),
+    (Call::ResetPassword, Api::DataForest, "POST", "/api/v2/accounts/resetPassword"),
+    (Call::GetDetail, Api::DataForest, "POST", "/api/v2/accounts/getDetail"),
+];
+
 impl Call {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::SubAccounts,
         Self::SubAccount,
         Self::Password,
@@ -28,6 +59,7 @@ impl Call {
         Self::SetPasswordPolicy,
         Self::LoginAlias,
         Self::SetLoginAlias,
+        Self::CheckPassword,
         Self::GetList,
         Self::ResetPassword,
         Self::GetDetail,
@@ -43,6 +75,7 @@ impl Call {
             Self::SetPasswordPolicy => "set-password-policy",
             Self::LoginAlias => "login-alias",
             Self::SetLoginAlias => "set-login-alias",
+            Self::CheckPassword => "check-password",
             Self::GetList => "getList",
             Self::ResetPassword => "resetPassword",
             Self::GetDetail => "getDetail",
@@ -59,7 +92,8 @@ impl Call {
             | Self::PasswordPolicy
             | Self::SetPasswordPolicy
             | Self::LoginAlias
-            | Self::SetLoginAlias => Kind::SubAccount,
+            | Self::SetLoginAlias
+            | Self::CheckPassword => Kind::SubAccount,
         }
     }
 
@@ -69,36 +103,65 @@ impl Call {
     }
 
     /// Whether the call comes with a body, whose type and form are then checked.
-    pub(super) fn has_body(self) -> bool {
-        self.method() != "GET"
-    }
-
-    const fn method(self) -> &'static str {
+    pub(super) const fn has_body(self) -> bool {
         match self {
-            Self::SubAccounts | Self::SubAccount | Self::PasswordPolicy | Self::LoginAlias => "GET",
-            Self::Password | Self::SetLoginAlias => "PUT",
-            Self::SetPasswordPolicy | Self::GetList | Self::ResetPassword | Self::GetDetail => "POST",
-        }
-    }
-
-    const fn path(self) -> &'static str {
-        match self {
-            Self::SubAccounts => "/api/v1/sub-accounts",
-            Self::SubAccount => "/api/v1/sub-accounts/{id}",
-            Self::Password => "/api/v1/sub-accounts/{id}/password",
-            Self::PasswordPolicy | Self::SetPasswordPolicy => "/api/v1/tenant-settings/sub-account-password-policy",
-            Self::LoginAlias | Self::SetLoginAlias => "/api/v1/login-alias",
-            Self::GetList => "/api/v2/accounts/getList",
-            Self::ResetPassword => "/api/v2/accounts/resetPassword",
-            Self::GetDetail => "/api/v2/accounts/getDetail",
+            Self::SubAccounts | Self::SubAccount | Self::PasswordPolicy | Self::LoginAlias | Self::CheckPassword => {
+                false
+            }
+            Self::Password
+            | Self::SetPasswordPolicy
+            | Self::SetLoginAlias
+            | Self::GetList
+            | Self::ResetPassword
+            | Self::GetDetail => true,
         }
     }
 }
 
-/// A call, and the account that its path names.
+/// A call's label, or `*` for every call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) enum CallPattern {
+    Any,
+    One(Call),
+}
+
+impl CallPattern {
+    pub(super) fn fits(self, call: Call) -> bool {
+        match self {
+            Self::Any => true,
+            Self::One(wanted) => wanted == call,
+        }
+    }
+}
+
+impl TryFrom<String> for CallPattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let found = Call::ALL.into_iter().find(|call| call.label() == text).map(Self::One);
+        let known = || Call::ALL.map(Call::label).join(", ");
+        found.ok_or_else(|| format!("{text:?} is no call; write \"*\" or one of {}", known()))
+    }
+}
+
+impl From<CallPattern> for String {
+    fn from(pattern: CallPattern) -> Self {
+        match pattern {
+            CallPattern::Any => "*".into(),
+            CallPattern::One(call) => call.label().into(),
+        }
+    }
+}
+
+/// A call, the interface that it came through, and the account that its path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) call: Call,
+    pub(super) api: Api,
     pub(super) id: Option<String>,
 }
 
@@ -112,17 +175,15 @@ pub(super) enum NoRoute {
 
 /// Finds the call that `method` and `path` (percent-encoded, without query) make.
 pub(super) fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
-    let known: Vec<(Call, Option<String>)> =
-        Call::ALL.into_iter().filter_map(|call| Some((call, matched(call.path(), path)?))).collect();
-    if known.is_empty() {
-        return Err(NoRoute::UnknownPath);
+    let mut methods = Vec::new();
+    for (call, api, expected, pattern) in WAYS {
+        let Some(id) = matched(pattern, path) else { continue };
+        if expected == method {
+            return Ok(Route { call, api, id });
+        }
+        methods.push(expected);
     }
-    let methods = known.iter().map(|(call, _)| call.method()).collect();
-    known
-        .into_iter()
-        .find(|(call, _)| call.method() == method)
-        .map(|(call, id)| Route { call, id })
-        .ok_or(NoRoute::WrongMethod(methods))
+    Err(if methods.is_empty() { NoRoute::UnknownPath } else { NoRoute::WrongMethod(methods) })
 }
 
 /// What `{id}` stands for in `path`, if `path` has the pattern's form.
@@ -148,21 +209,35 @@ mod tests {
 
     #[test]
     fn every_call_is_found_by_its_own_method_and_path() {
+        for (call, api, method, path) in WAYS {
+            let found = route(method, &path.replace("{id}", "a%2Fb")).unwrap();
+            let id = path.contains("{id}").then(|| "a/b".to_owned());
+            assert_eq!(found, Route { call, api, id }, "{method} {path}");
+            assert_eq!(call.has_body(), method != "GET", "{method} {path}");
+        }
         for call in Call::ALL {
-            let found = route(call.method(), &call.path().replace("{id}", "a%2Fb")).unwrap();
-            let id = call.path().contains("{id}").then(|| "a/b".to_owned());
-            assert_eq!(found, Route { call, id }, "{}", call.label());
+            assert!(WAYS.iter().any(|(served, ..)| *served == call), "{} has no path", call.label());
         }
     }
 
     #[test]
     fn unknown_paths_and_wrong_methods_are_told_apart() {
-        for path in
-            ["/", "/api/v1", "/api/v1/sub-accounts/", "/api/v1/sub-accounts/x/passwords", "/api/v2/accounts/getlist"]
-        {
+        for path in [
+            "/",
+            "/api/v1",
+            "/api/v1/sub-accounts/",
+            "/api/v1/sub-accounts/x/passwords",
+            "/api/v1/sub-accounts/x/reset-password",
+            "/api/v2/accounts/getlist",
+            "/api/v2/sub-accounts/x",
+            "/api/v2/sub-accounts/x/password",
+            "/api/v2/login-alias",
+        ] {
             assert_eq!(route("GET", path), Err(NoRoute::UnknownPath), "{path}");
         }
         assert_eq!(route("POST", "/api/v1/login-alias"), Err(NoRoute::WrongMethod(vec!["GET", "PUT"])));
         assert_eq!(route("GET", "/api/v2/accounts/getList"), Err(NoRoute::WrongMethod(vec!["POST"])));
+        let policy = "/api/v2/tenant-settings/sub-account-password-policy";
+        assert_eq!(route("POST", policy), Err(NoRoute::WrongMethod(vec!["GET", "PUT"])));
     }
 }

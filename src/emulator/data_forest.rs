@@ -1,4 +1,4 @@
-//! The Data Forest service, `/api/v2/accounts/…` (`ncloud-api.md`, section 3).
+//! The Data Forest service, `/api/v2/accounts/…` (`ncloud-api.md`, section 3), in JSON or XML.
 
 use axum::http::StatusCode;
 use jiff::tz::{self, TimeZone};
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::accounts::Accounts;
-use super::book::{DataForest, Plain, Status};
+use super::book::{DataForest, Plain, Quota, Status};
 use super::format::{Format, Malformed};
 use super::gateway::{Done, Service};
 use super::reply::Reply;
@@ -39,11 +39,12 @@ pub(super) async fn detail(accounts: &Accounts, format: Format, body: &[u8]) -> 
         .look_up(move |book| {
             let account = book.forest_account(&id).ok_or_else(no_such_element)?;
             Ok(Done::read(json!({
+                "success": true,
                 "id": account.id,
                 "name": account.name,
                 "status": account.status.label(),
                 "createdAt": created_at(account),
-                "quotas": [],
+                "quotas": account.quotas.iter().map(quota).collect::<Vec<_>>(),
             })))
         })
         .await
@@ -62,7 +63,8 @@ pub(super) async fn reset_password(
     body: &[u8],
     refuse_same: bool,
 ) -> Result<Done, Reply> {
-    let ResetRequest { id, password: Plain(password) } = format.decode(body).map_err(malformed)?;
+    let request = format.decode_rooted(body, "ResetAccountPasswordRequest").map_err(malformed)?;
+    let ResetRequest { id, password: Plain(password) } = request;
     let remember = service.remember;
     service
         .accounts
@@ -103,6 +105,14 @@ fn content(account: &DataForest) -> Value {
         "status": account.status.label(),
         "disabled": account.disabled,
         "createdAt": created_at(account),
+    })
+}
+
+fn quota(quota: &Quota) -> Value {
+    json!({
+        "namespace": quota.namespace,
+        "fileCountMillion": quota.file_count_million,
+        "spaceTb": quota.space_tb,
     })
 }
 

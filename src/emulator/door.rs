@@ -118,7 +118,7 @@ async fn change_accounts(State(gateway): Door, Json(changes): Json<OneOrMany<Cha
     });
     match outcome.await {
         Ok(()) => accounts(State(gateway)).await,
-        Err(reply) => super::format::Format::Json.encode(reply),
+        Err(reply) => super::format::Voice::default().say(reply),
     }
 }
 

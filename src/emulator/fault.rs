@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::problem::{Code, Problem, Shape};
 use super::reply::{Body, Reply};
 
 /// What goes wrong. "After" means that the call is carried out first, as it would have been without the fault.
@@ -53,6 +54,53 @@ pub(super) enum Fault {
     GarbageAfter,
     /// The call is carried out, and the answer names another account (where it names one).
     OtherId,
+    /// An error in a shape of the rule's choice.
+    ErrorBody(ErrorBody),
+}
+
+/// An error that is answered instead of carrying the call out, or after it: `{"shape": "flat", "status": 400, "code": 9015}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ErrorBody {
+    pub(super) shape: Shape,
+    pub(super) status: ErrorStatus,
+    /// Written as it is given, as a number or as text; without one the shape has none (v2: the status in a word).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<Code>,
+    /// `{password}` in it becomes the password that was submitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<String>,
+    /// Whether the call is carried out first.
+    #[serde(default)]
+    pub(super) after: bool,
+}
+
+impl ErrorBody {
+    fn reply(&self, submitted: &str) -> Reply {
+        let message = self.message.as_deref().unwrap_or("Asked for by a fault rule.").replace("{password}", submitted);
+        let problem = Problem::new(self.shape, self.code.clone(), &message);
+        Reply::problem(self.status.0, Problem { details: "None.".into(), pinned: true, ..problem })
+    }
+}
+
+/// 200, which some errors come with, or 400 to 599.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub(super) struct ErrorStatus(StatusCode);
+
+impl TryFrom<u16> for ErrorStatus {
+    type Error = String;
+
+    fn try_from(status: u16) -> Result<Self, String> {
+        let known = StatusCode::from_u16(status).ok().filter(|_| matches!(status, 200 | 400..=599));
+        known.map(Self).ok_or_else(|| format!("{status} is no status of an error; write 200 or 400 to 599"))
+    }
+}
+
+impl From<ErrorStatus> for u16 {
+    fn from(status: ErrorStatus) -> Self {
+        status.0.as_u16()
+    }
 }
 
 /// How long a request is kept, and what then goes wrong.
@@ -199,12 +247,15 @@ impl Fault {
             Self::Garbage => "garbage",
             Self::GarbageAfter => "garbage-after",
             Self::OtherId => "other-id",
+            Self::ErrorBody(_) => "error-body",
         }
     }
 
-    /// The answer that is given instead of carrying the call out; `refusal` is the one for a password.
-    pub(super) fn instead(&self, refusal: impl FnOnce() -> Reply) -> Option<Reply> {
+    /// The answer that is given instead of carrying the call out; `refusal` is the one for a password, `submitted` the
+    /// password itself.
+    pub(super) fn instead(&self, refusal: impl FnOnce() -> Reply, submitted: &str) -> Option<Reply> {
         match self {
+            Self::ErrorBody(body) => (!body.after).then(|| body.reply(submitted)),
             Self::ServerErrorBefore(error) => Some(error.reply()),
             Self::Throttled(throttle) => Some(throttle.reply()),
             Self::Refuse => Some(refusal()),
@@ -229,8 +280,9 @@ impl Fault {
     }
 
     /// What becomes of the answer after the call was carried out; none at all when the connection is dropped.
-    pub(super) fn afterwards(&self, reply: Reply) -> Option<Reply> {
+    pub(super) fn afterwards(&self, reply: Reply, submitted: &str) -> Option<Reply> {
         match self {
+            Self::ErrorBody(body) => Some(body.reply(submitted)),
             Self::DropAfter => None,
             Self::ServerErrorAfter(error) => Some(error.reply()),
             Self::HtmlAfter => Some(html()),

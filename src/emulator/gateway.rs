@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -14,16 +15,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::accounts::Accounts;
 use super::book::{Named, Plain};
-use super::call::{Call, NoRoute, Route, route};
+use super::call::{Api, Call, NoRoute, Route, route};
 use super::clock::GatewayTime;
 use super::data_forest;
 use super::fault::{CheckedAt, Delay, Fault, Hold};
-use super::format::Format;
+use super::format::{Format, Voice};
 use super::gate::Gate;
-use super::log::{Entry, Log};
+use super::log::{Entry, Log, PASSWORD_IN_URL};
 use super::programme::Faults;
 use super::reply::Reply;
 use super::sub_account;
+use super::sub_account_v2;
 use crate::domain::account::Kind;
 use crate::domain::signature::TIMESTAMP_HEADER;
 use crate::ports::entropy::Entropy;
@@ -63,7 +65,7 @@ pub(super) struct Asked {
 }
 
 /// What becomes of a request.
-pub(super) enum Ending {
+enum Ending {
     Answer(Reply),
     /// The connection closes without a byte.
     Hangup,
@@ -88,8 +90,8 @@ impl Done {
 }
 
 impl Gateway {
-    /// Carries one request out.
-    pub(super) async fn answer(&self, asked: &Asked) -> Ending {
+    /// Carries one request out. Without an answer the connection closes without a byte.
+    pub(super) async fn answer(&self, asked: &Asked) -> Option<Response> {
         let arrival = Arrival { mark: self.time.mark(), released: self.released.subscribe() };
         let route = route(&asked.method, asked.uri.path());
         let mentioned = Mentioned::by(asked, route.as_ref().ok());
@@ -99,19 +101,22 @@ impl Gateway {
             .log
             .as_ref()
             .map(|log| log.arrived(self.entry(asked, route.as_ref().ok(), &mentioned, account, fault.as_ref())));
+        let known = route.as_ref().ok().cloned();
         let (ending, changed) = match route {
             Ok(route) => self.work(asked, arrival, route, fault, &mentioned).await,
-            Err(no_route) => (Ending::Answer(self.unroutable(asked, no_route)), false),
+            Err(no_route) => (Ending::Answer(unroutable(no_route)), false),
         };
-        let status = match &ending {
-            Ending::Answer(reply) => Some(reply.status.as_u16()),
+        let voice = || Voice::new(known.as_ref(), &asked.headers, asked.uri.path(), self.time.now());
+        let answer = match ending {
+            Ending::Answer(reply) => Some(voice().say(reply)),
             Ending::Hangup => None,
         };
+        let status = answer.as_ref().map(|answer| answer.status().as_u16());
         if let (Some(log), Some(seq)) = (&self.log, seq) {
             log.ended(seq, changed, status);
         }
         tracing::debug!(method = asked.method, path = asked.uri.path(), status, changed, "emulator");
-        ending
+        answer
     }
 
     /// Lets every held request go on.
@@ -135,8 +140,9 @@ impl Gateway {
             return (Ending::Hangup, false);
         }
         let admitted = if checked { Ok(()) } else { self.check(asked) };
-        let refusal = || refused_password(route.call, mentioned);
-        let instead = || fault.as_ref().and_then(|fault| fault.instead(refusal));
+        let submitted = mentioned.password.as_ref().map_or("", |Plain(password)| password.expose());
+        let refusal = || refused_password(route.call, submitted);
+        let instead = || fault.as_ref().and_then(|fault| fault.instead(refusal, submitted));
         if let Some(reply) = admitted.err().or_else(instead) {
             return (Ending::Answer(reply), false);
         }
@@ -146,7 +152,7 @@ impl Gateway {
             Err(refusal) => (refusal, false),
         };
         let said = match &fault {
-            Some(fault) => fault.afterwards(reply),
+            Some(fault) => fault.afterwards(reply, submitted),
             None => Some(reply),
         };
         (said.map_or(Ending::Hangup, Ending::Answer), changed)
@@ -196,33 +202,30 @@ impl Gateway {
 
     async fn serve(&self, asked: &Asked, route: Route, refuse_same: bool) -> Result<Done, Reply> {
         let Some(body) = &asked.body else { return Err(Reply::too_large()) };
-        let format = match Format::of(&asked.headers) {
+        let format = match Format::of_request(&asked.headers, route.api) {
             Some(format) => format,
-            None if route.call.has_body() => {
-                return Err(Reply::unsupported_media_type(asked.uri.path(), self.time.now()));
-            }
+            None if route.call.has_body() => return Err(Reply::unsupported_media_type()),
             None => Format::Json,
         };
-        let accounts = &self.service.accounts;
+        let (service, accounts) = (&self.service, &self.service.accounts);
+        let v2 = route.api == Api::SubAccountV2;
         let id = route.id.unwrap_or_default();
         match route.call {
+            Call::SubAccounts if v2 => sub_account_v2::list(accounts, &asked.uri).await,
             Call::SubAccounts => sub_account::list(accounts, &asked.uri).await,
             Call::SubAccount => sub_account::detail(accounts, id).await,
-            Call::Password => sub_account::set_password(&self.service, id, format, body, refuse_same).await,
+            Call::Password if v2 => sub_account_v2::reset_password(service, id, format, body, refuse_same).await,
+            Call::Password => sub_account::set_password(service, id, format, body, refuse_same).await,
+            Call::PasswordPolicy if v2 => sub_account_v2::password_policy(accounts).await,
             Call::PasswordPolicy => sub_account::password_policy(accounts).await,
+            Call::SetPasswordPolicy if v2 => sub_account_v2::set_password_policy(accounts, format, body).await,
             Call::SetPasswordPolicy => sub_account::set_password_policy(accounts, format, body).await,
             Call::LoginAlias => sub_account::login_alias(accounts).await,
             Call::SetLoginAlias => sub_account::set_login_alias(accounts, format, body).await,
+            Call::CheckPassword => sub_account::check_password(&asked.uri),
             Call::GetList => data_forest::list(accounts, format, body).await,
-            Call::ResetPassword => data_forest::reset_password(&self.service, format, body, refuse_same).await,
+            Call::ResetPassword => data_forest::reset_password(service, format, body, refuse_same).await,
             Call::GetDetail => data_forest::detail(accounts, format, body).await,
-        }
-    }
-
-    fn unroutable(&self, asked: &Asked, no_route: NoRoute) -> Reply {
-        match no_route {
-            NoRoute::UnknownPath => Reply::not_found(),
-            NoRoute::WrongMethod(allow) => Reply::method_not_allowed(asked.uri.path(), self.time.now(), allow),
         }
     }
 
@@ -243,13 +246,14 @@ impl Gateway {
         Entry {
             time: self.time.now(),
             method: asked.method.clone(),
-            target: asked.target().to_owned(),
+            target: asked.loggable_target(route).to_owned(),
             call: route.map(|route| route.call.label()),
             account: account.map(|account| account.name),
             account_id: mentioned.account.as_ref().map(|(_, id)| id.clone()),
             signed_at: asked.headers.get(TIMESTAMP_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned),
             password_sha256: password.map(|Plain(password)| hex(&Sha256::digest(password.expose().as_bytes()))),
             fault: fault.map(Fault::label),
+            flag: route.filter(|route| route.call == Call::CheckPassword).map(|_| PASSWORD_IN_URL),
             ..Entry::default()
         }
     }
@@ -265,6 +269,13 @@ impl Asked {
     /// Path and query as they came, which is what was signed.
     fn target(&self) -> &str {
         self.uri.path_and_query().map_or("/", |target| target.as_str())
+    }
+
+    /// The same without a query that may bring a password.
+    fn loggable_target(&self, route: Option<&Route>) -> &str {
+        let names_one = self.uri.query().is_some_and(|query| query.to_ascii_lowercase().contains("password"));
+        let brings_one = names_one || route.is_some_and(|route| route.call == Call::CheckPassword);
+        if brings_one { self.uri.path() } else { self.target() }
     }
 }
 
@@ -286,7 +297,7 @@ struct Parts {
 impl Mentioned {
     fn by(asked: &Asked, route: Option<&Route>) -> Self {
         let Some(route) = route else { return Self { account: None, password: None } };
-        let parts: Parts = match (&asked.body, Format::of(&asked.headers)) {
+        let parts: Parts = match (&asked.body, Format::of_request(&asked.headers, route.api)) {
             (Some(body), Some(format)) if route.call.has_body() => format.decode(body).unwrap_or_default(),
             _ => Parts::default(),
         };
@@ -299,9 +310,15 @@ impl Mentioned {
     }
 }
 
+fn unroutable(no_route: NoRoute) -> Reply {
+    match no_route {
+        NoRoute::UnknownPath => Reply::not_found(),
+        NoRoute::WrongMethod(allow) => Reply::method_not_allowed(allow),
+    }
+}
+
 /// The refusal of a password, in its service's words.
-fn refused_password(call: Call, mentioned: &Mentioned) -> Reply {
-    let submitted = mentioned.password.as_ref().map_or("", |Plain(password)| password.expose());
+fn refused_password(call: Call, submitted: &str) -> Reply {
     match call.kind() {
         _ if !call.sets_password() => Reply::bad_request("Refused by a fault rule."),
         Kind::SubAccount => sub_account::unsafe_password(),

@@ -9,6 +9,9 @@ use serde::Serialize;
 /// The most requests that are kept; older ones are forgotten first.
 const CAPACITY: usize = 100_000;
 
+/// The flag of a request that sends a password in its address, which no client may ever do.
+pub(super) const PASSWORD_IN_URL: &str = "password-in-url";
+
 /// One request.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Entry {
@@ -17,7 +20,7 @@ pub(super) struct Entry {
     /// When it arrived, by the gateway's clock.
     pub(super) time: Timestamp,
     pub(super) method: String,
-    /// Path and query.
+    /// Path and query; the path alone if the query may bring a password.
     pub(super) target: String,
     /// The call's label; none if it was no call.
     pub(super) call: Option<&'static str>,
@@ -31,6 +34,9 @@ pub(super) struct Entry {
     pub(super) password_sha256: Option<String>,
     /// The fault that it met.
     pub(super) fault: Option<&'static str>,
+    /// What a client did that it must not do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) flag: Option<&'static str>,
     /// What became of it; none while it waits.
     pub(super) ended: Option<Ended>,
     /// Whether something was changed by it.

@@ -5,12 +5,28 @@
 //! one refuses: signatures, clocks, methods, content types, passwords, unknown ids, accounts that are not RUNNING.
 //!
 //! ```text
-//! connection ─► server ─► gateway ─────────────► sub_account ─► store ─► accounts file
-//!                 │        call   which call?     data_forest    rules
-//!                 │        gate   may it?
+//! connection ─► server ─► gateway ──────────────► sub_account ──► accounts ─► accounts file
+//!                 │        call   which call?      sub_account_v2  rules
+//!                 │        gate   whose? may it?   data_forest
 //!                 │        faults what goes wrong on purpose?
+//!                 │        format in JSON or XML, and problem: in which shape of error
 //!                 └──────► door   (only with the test door, only from loopback)
 //! ```
+//!
+//! # What it serves
+//!
+//! One listener is every site: Sub Account under `/api/v1`, the public institutions' newer form of it under `/api/v2`, and
+//! Data Forest under `/api/v2/accounts/`. Data Forest speaks JSON and XML: `Content-Type` says what the request is in,
+//! `Accept` what the answer is to be in, and without a word of `Accept` the answer comes as the request did.
+//!
+//! Where the documents are silent it does this, and a client should lean on none of it:
+//!
+//! - XML requests may have any root but for `resetPassword`, whose root is documented. Errors in XML have the members of
+//!   those in JSON; the gateway's has `error` for its root. Document types are refused.
+//! - v2 says every error of its calls in its own shape, the code being the HTTP status in one word. A missing right is 403
+//!   there, and an unknown sub-account 400 without `fieldErrors`. A password that the caller chose is answered with `{}`.
+//! - `loginAlias` is null until one is chosen.
+//! - `GET /join/check-password` answers, but the door's log flags the caller `password-in-url`, and never shows the query.
 //!
 //! # The accounts file
 //!
@@ -33,7 +49,9 @@
 //! }
 //! ```
 //!
-//! `email`, `memo`, `changes` and `disabled` may be left out. With the test door, `credential` also keeps `past`, every
+//! `email`, `memo`, `changes` and `disabled` may be left out, and so may the tenant's `login_alias`. A sub-account may have
+//! `"groups": ["operators"]` and `"policies": ["NCP_SERVER_MANAGER"]`, a Data Forest account
+//! `"quotas": [{ "namespace": "orders", "file_count_million": 1, "space_tb": 200 }]`. With the test door, `credential` also keeps `past`, every
 //! password that the account had before. The passwords are there in the clear: use it for accounts that do not exist.
 //!
 //! # The test door
@@ -45,6 +63,15 @@
 //! ```json
 //! [{ "call": "password", "account": "svc-batch", "skip": 1, "fault": "drop-after" },
 //!  { "call": "*", "skip": 1, "times": 2, "fault": { "429": 410 } }]
+//! ```
+//!
+//! Every documented body of an error can be had for any call, with any status and code, before the call is carried out or
+//! after it. The shapes are `gateway`, `code-detail`, `flat`, `responseError`, `spring`, `message`, `v2`, `xml`, `empty` and
+//! `html`; `{password}` in a message becomes the password that was sent:
+//!
+//! ```json
+//! { "call": "resetPassword", "fault": { "error-body": {
+//!     "shape": "responseError", "status": 503, "code": 500, "message": "lost after {password}", "after": true } } }
 //! ```
 
 mod accounts;
@@ -58,12 +85,15 @@ mod format;
 mod gate;
 mod gateway;
 mod log;
+mod problem;
 mod programme;
 mod reply;
 mod rules;
 mod sample;
 mod server;
 mod sub_account;
+mod sub_account_v2;
+mod xml;
 
 pub use self::accounts::AccountsError;
 pub use self::server::{DEMO_ACCESS_KEY, DEMO_SECRET_KEY, Emulator, EmulatorError, Settings, demo_keys};

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::book::Named;
-use super::call::Call;
+use super::call::{Call, CallPattern};
 use super::fault::Fault;
 
 /// The rules that are left.
@@ -75,45 +75,11 @@ pub(super) struct Rule {
 
 impl Rule {
     fn fits(&self, call: Call, account: Option<&Named>) -> bool {
-        let call_fits = match self.call {
-            CallPattern::Any => true,
-            CallPattern::One(wanted) => wanted == call,
-        };
         let account_fits = self
             .account
             .as_ref()
             .is_none_or(|wanted| account.is_some_and(|account| *wanted == account.id || *wanted == account.name));
-        call_fits && account_fits
-    }
-}
-
-/// A call's label, or `*`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-enum CallPattern {
-    Any,
-    One(Call),
-}
-
-impl TryFrom<String> for CallPattern {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if text == "*" {
-            return Ok(Self::Any);
-        }
-        let found = Call::ALL.into_iter().find(|call| call.label() == text).map(Self::One);
-        let known = || Call::ALL.map(Call::label).join(", ");
-        found.ok_or_else(|| format!("{text:?} is no call; write \"*\" or one of {}", known()))
-    }
-}
-
-impl From<CallPattern> for String {
-    fn from(pattern: CallPattern) -> Self {
-        match pattern {
-            CallPattern::Any => "*".into(),
-            CallPattern::One(call) => call.label().into(),
-        }
+        self.call.fits(call) && account_fits
     }
 }
 
@@ -203,6 +169,9 @@ mod tests {
             json!({ "call": "*", "fault": "refuse", "times": "often" }),
             json!({ "call": "*", "fault": "refuse", "name": "x" }),
             json!({ "call": "*", "fault": { "delay": { "checked-at": "arrival" } } }),
+            json!({ "call": "*", "fault": { "error-body": { "shape": "soap", "status": 400 } } }),
+            json!({ "call": "*", "fault": { "error-body": { "shape": "flat", "status": 204 } } }),
+            json!({ "call": "*", "fault": { "error-body": { "shape": "flat" } } }),
         ] {
             assert!(serde_json::from_value::<Rule>(rule.clone()).is_err(), "{rule} was accepted");
         }

@@ -4,7 +4,9 @@
 //! (method, media type) get the shape of the framework that both stand on.
 
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use super::problem::{Code, Problem, Shape, reason};
 
 /// An answer before it is written in a body format.
 #[derive(Clone)]
@@ -18,11 +20,13 @@ pub(super) struct Reply {
 /// What an answer says.
 #[derive(Clone)]
 pub(super) enum Body {
-    /// Said in the format that the request spoke.
+    /// Said in the format that the caller speaks.
     Data(Value),
+    /// An error, in the same format.
+    Problem(Box<Problem>),
     /// A proxy's page.
     Html(&'static str),
-    /// Bytes that claim to be in the request's format and are not.
+    /// Bytes that claim to be in the caller's format and are not.
     Garbage(&'static [u8]),
     Empty,
 }
@@ -69,36 +73,43 @@ impl Reply {
 
     /// The gateway's shape; the code is a string.
     pub(super) fn gateway(status: StatusCode, code: &str, message: &str, details: &str) -> Self {
-        let error = json!({ "errorCode": code, "message": message, "details": details });
-        Self::new(status, Body::Data(json!({ "error": error })))
+        let problem = Problem::new(Shape::Gateway, Some(Code::Text(code.to_owned())), message);
+        Self::problem(status, Problem { details: details.to_owned(), ..problem })
     }
 
     /// The Sub Account service's shape; the code is a number.
-    pub(super) fn sub_account(status: StatusCode, code: u16, message: &str) -> Self {
-        Self::new(status, Body::Data(json!({ "errorCode": code, "message": message })))
+    pub(super) fn sub_account(status: StatusCode, code: u32, message: &str) -> Self {
+        Self::problem(status, Problem::new(Shape::Flat, Some(Code::Number(code)), message))
     }
 
     /// The Data Forest service's shape, which has no code.
     pub(super) fn data_forest(status: StatusCode, message: &str) -> Self {
-        Self::new(status, Body::Data(json!({ "message": message, "success": false })))
+        Self::problem(status, Problem::new(Shape::Message, None, message))
     }
 
     /// 405 for a path that is known.
-    pub(super) fn method_not_allowed(path: &str, now: jiff::Timestamp, allow: Vec<&'static str>) -> Self {
-        let status = StatusCode::METHOD_NOT_ALLOWED;
-        Self { allow, ..Self::framework(status, path, now, "Method Not Allowed") }
+    pub(super) fn method_not_allowed(allow: Vec<&'static str>) -> Self {
+        Self { allow, ..Self::framework(StatusCode::METHOD_NOT_ALLOWED) }
     }
 
     /// 415 for a body in a format that the call does not take.
-    pub(super) fn unsupported_media_type(path: &str, now: jiff::Timestamp) -> Self {
-        Self::framework(StatusCode::UNSUPPORTED_MEDIA_TYPE, path, now, "Unsupported Media Type")
+    pub(super) fn unsupported_media_type() -> Self {
+        Self::framework(StatusCode::UNSUPPORTED_MEDIA_TYPE)
     }
 
-    fn framework(status: StatusCode, path: &str, now: jiff::Timestamp, error: &str) -> Self {
-        let timestamp = now.as_millisecond();
-        let body = json!({
-            "timestamp": timestamp, "status": status.as_u16(), "error": error, "message": error, "path": path
-        });
-        Self::new(status, Body::Data(body))
+    /// The same, with the field that is to blame.
+    pub(super) fn about(mut self, field: &'static str) -> Self {
+        if let Body::Problem(problem) = &mut self.body {
+            problem.field = Some(field);
+        }
+        self
+    }
+
+    pub(super) fn problem(status: StatusCode, problem: Problem) -> Self {
+        Self::new(status, Body::Problem(Box::new(problem)))
+    }
+
+    fn framework(status: StatusCode) -> Self {
+        Self::problem(status, Problem::new(Shape::Spring, None, reason(status)))
     }
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::book::{Book, Credential, DataForest, Status, SubAccount, Tenant};
+use super::book::{Book, Credential, DataForest, Quota, Status, SubAccount, Tenant};
 use crate::domain::secret::Password;
 
 /// Ids of accounts are made of their names in this namespace, so that restarts agree on them.
@@ -35,6 +35,11 @@ pub(super) fn book() -> Book {
         name.clone_into(&mut account.name);
         memo.clone_into(&mut account.memo);
         account.active = active;
+        match login_id {
+            "svc-deploy" => account.policies = names(["NCP_SERVER_MANAGER", "deploy-from-ci"]),
+            "minji.kim" => account.groups = names(["operators"]),
+            _ => {}
+        }
         book.sub_accounts.push(account);
     }
     for (name, status) in [
@@ -44,7 +49,8 @@ pub(super) fn book() -> Book {
         ("df004", Status::Changing),
     ] {
         let position = book.data_forest.len() as u64 + 1;
-        book.data_forest.push(DataForest { status, ..forest_account(name, position) });
+        let quotas = if name == "df002" { vec![quota("orders", 1, 200), quota("logs", 2, 50)] } else { Vec::new() };
+        book.data_forest.push(DataForest { status, quotas, ..forest_account(name, position) });
     }
     book
 }
@@ -59,6 +65,8 @@ pub(super) fn sub_account(login_id: &str, no: u64) -> SubAccount {
         email: format!("{login_id}@example.com"),
         memo: String::new(),
         active: true,
+        groups: Vec::new(),
+        policies: Vec::new(),
         created: created(no),
         credential: first_credential(no),
     }
@@ -71,9 +79,23 @@ pub(super) fn forest_account(name: &str, position: u64) -> DataForest {
         name: name.to_owned(),
         status: Status::Running,
         disabled: false,
+        quotas: Vec::new(),
         created: created(position),
         credential: first_credential(position),
     }
+}
+
+/// The id of a group or a policy, which are known by their names here.
+pub(super) fn id_of(what: &str, name: &str) -> String {
+    Uuid::new_v5(&NAMESPACE, format!("{what}/{name}").as_bytes()).to_string()
+}
+
+fn names<const N: usize>(names: [&str; N]) -> Vec<String> {
+    names.map(str::to_owned).to_vec()
+}
+
+fn quota(namespace: &str, file_count_million: u32, space_tb: u32) -> Quota {
+    Quota { namespace: namespace.to_owned(), file_count_million, space_tb }
 }
 
 fn first_credential(number: u64) -> Credential {

@@ -31,9 +31,9 @@ use tokio_util::task::TaskTracker;
 use super::accounts::{Accounts, AccountsError};
 use super::clock::GatewayTime;
 use super::door;
-use super::format::Format;
+use super::format::Voice;
 use super::gate::Gate;
-use super::gateway::{Asked, Ending, Gateway, Service};
+use super::gateway::{Asked, Gateway, Service};
 use super::log::Log;
 use super::programme::Faults;
 use super::reply::Reply;
@@ -265,9 +265,8 @@ async fn call(State((gateway, ends)): State<(Arc<Gateway>, Ends)>, request: Requ
     let asked = Asked { method: parts.method.as_str().to_owned(), uri: parts.uri, headers: parts.headers, body };
     let work = ends.works.spawn(async move { gateway.answer(&asked).await });
     match work.await {
-        Ok(Ending::Answer(reply)) => Format::Json.encode(reply),
-        Ok(Ending::Hangup) => hangup(),
-        Err(_) => Format::Json.encode(Reply::unexpected()),
+        Ok(answer) => answer.unwrap_or_else(hangup),
+        Err(_) => Voice::default().say(Reply::unexpected()),
     }
 }
 

@@ -11,6 +11,8 @@ use super::format::{Format, Malformed};
 use super::gateway::{Done, Service};
 use super::reply::Reply;
 use super::rules;
+use super::sample;
+use crate::domain::secret::Password;
 
 /// What `GET /sub-accounts` takes.
 #[derive(Debug, Deserialize)]
@@ -53,8 +55,8 @@ pub(super) async fn detail(accounts: &Accounts, id: String) -> Result<Done, Repl
         .look_up(move |book| {
             let account = book.sub_account(&id).ok_or_else(nonexistent)?;
             let mut item = item(account);
-            item["groups"] = json!([]);
-            item["policies"] = json!([]);
+            item["groups"] = account.groups.iter().map(|name| group(name)).collect();
+            item["policies"] = account.policies.iter().map(|name| policy(name)).collect();
             Ok(Done::read(item))
         })
         .await
@@ -77,27 +79,62 @@ pub(super) async fn set_password(
     refuse_same: bool,
 ) -> Result<Done, Reply> {
     let request: PasswordRequest = format.decode(body).map_err(malformed)?;
+    let wanted = NewPassword::of(request.need_password_generate, request.new_password)?;
+    let answer = match change_password(service, id, wanted, refuse_same).await? {
+        Some(made) => json!({ "success": true, "generatedPassword": made.expose() }),
+        None => json!({ "success": true }),
+    };
+    Ok(Done::changed(answer))
+}
+
+/// Where a new password comes from.
+pub(super) enum NewPassword {
+    Given(Password),
+    /// Made here, and shown in the answer alone.
+    Made,
+}
+
+impl NewPassword {
+    /// A given password does not count when one is to be made, and is required when not.
+    pub(super) fn of(generate: bool, given: Option<Plain>) -> Result<Self, Reply> {
+        match given {
+            _ if generate => Ok(Self::Made),
+            Some(Plain(given)) => Ok(Self::Given(given)),
+            None => {
+                Err(Reply::bad_request("newPassword is required unless one is to be generated.").about("newPassword"))
+            }
+        }
+    }
+}
+
+/// Sets a password and returns it if it was made here.
+pub(super) async fn change_password(
+    service: &Service,
+    id: String,
+    wanted: NewPassword,
+    refuse_same: bool,
+) -> Result<Option<Password>, Reply> {
     let service = service.clone();
     let accounts = service.accounts.clone();
     accounts
         .change(move |book| {
             let account = book.sub_account_mut(&id).ok_or_else(nonexistent)?;
-            let (password, answer) = if request.need_password_generate {
-                let made = rules::generate(&account.login_id, &*service.entropy).map_err(|_| Reply::unexpected())?;
-                let answer = json!({ "success": true, "generatedPassword": made.expose() });
-                (made, answer)
-            } else {
-                let Some(Plain(given)) = request.new_password else {
-                    return Err(Reply::bad_request("newPassword is required when needPasswordGenerate is false."));
-                };
-                let is_same = given == account.credential.password.0;
-                if rules::sub_account(&account.login_id, given.expose()).is_err() || (refuse_same && is_same) {
-                    return Err(unsafe_password());
+            let (password, made) = match wanted {
+                NewPassword::Made => {
+                    let made =
+                        rules::generate(&account.login_id, &*service.entropy).map_err(|_| Reply::unexpected())?;
+                    (made.clone(), Some(made))
                 }
-                (given, json!({ "success": true }))
+                NewPassword::Given(given) => {
+                    let is_same = given == account.credential.password.0;
+                    if rules::sub_account(&account.login_id, given.expose()).is_err() || (refuse_same && is_same) {
+                        return Err(unsafe_password());
+                    }
+                    (given, None)
+                }
             };
             account.credential.change(password, service.remember);
-            Ok(Done::changed(answer))
+            Ok(made)
         })
         .await
 }
@@ -124,22 +161,29 @@ struct PolicyRequest {
 /// Sets the tenant's password expiration.
 pub(super) async fn set_password_policy(accounts: &Accounts, format: Format, body: &[u8]) -> Result<Done, Reply> {
     let request: PolicyRequest = format.decode(body).map_err(malformed)?;
-    let days = request.password_expiration_days;
-    if days.is_some_and(|days| !is_expiration(days)) || (request.use_password_expiration && days.is_none()) {
-        return Err(Reply::bad_request("passwordExpirationDays must be 60, 90, 120 or 180."));
+    change_expiration(accounts, request.use_password_expiration, request.password_expiration_days).await?;
+    Ok(Done::changed(json!({ "success": true })))
+}
+
+/// Sets whether passwords expire, and after how many days: 60, 90, 120 or 180, required when they do.
+pub(super) async fn change_expiration(accounts: &Accounts, used: bool, days: Option<u16>) -> Result<(), Reply> {
+    if days.is_some_and(|days| !is_expiration(days)) || (used && days.is_none()) {
+        let refusal = Reply::bad_request("passwordExpirationDays must be 60, 90, 120 or 180.");
+        return Err(refusal.about("passwordExpirationDays"));
     }
     accounts
         .change(move |book| {
-            book.tenant.use_password_expiration = request.use_password_expiration;
+            book.tenant.use_password_expiration = used;
             book.tenant.password_expiration_days = days;
-            Ok(Done::changed(json!({ "success": true })))
+            Ok(())
         })
         .await
 }
 
-/// The last part of the login page's address.
+/// The last part of the login page's address; null if none was chosen.
 pub(super) async fn login_alias(accounts: &Accounts) -> Result<Done, Reply> {
-    accounts.read(|book| Done::read(json!({ "loginAlias": book.tenant.login_alias }))).await
+    let chosen = |book: &Book| Some(book.tenant.login_alias.clone()).filter(|alias| !alias.is_empty());
+    accounts.read(move |book| Done::read(json!({ "loginAlias": chosen(book) }))).await
 }
 
 #[derive(Deserialize)]
@@ -163,9 +207,25 @@ pub(super) async fn set_login_alias(accounts: &Accounts, format: Format, body: &
         .await
 }
 
+/// Says whether a password would do, without a login id to hold it against. It is there since the provider has it; a client
+/// that sends a real password in an address has lost it.
+pub(super) fn check_password(uri: &Uri) -> Result<Done, Reply> {
+    let Ok(Query(CheckQuery { password: Plain(password) })) = Query::<CheckQuery>::try_from_uri(uri) else {
+        return Err(Reply::bad_request("password is required."));
+    };
+    let is_safe = rules::sub_account("", password.expose()).is_ok();
+    let message = if is_safe { "Safe password." } else { "Unsafe password." };
+    Ok(Done::read(json!({ "success": is_safe, "message": message })))
+}
+
+#[derive(Deserialize)]
+struct CheckQuery {
+    password: Plain,
+}
+
 /// 400, code 9015: the password is refused, for whatever reason.
 pub(super) fn unsafe_password() -> Reply {
-    Reply::sub_account(StatusCode::BAD_REQUEST, 9015, "Unsafe password.")
+    Reply::sub_account(StatusCode::BAD_REQUEST, 9015, "Unsafe password.").about("newPassword")
 }
 
 /// 401, code 30: a 401 that says nothing about the keys.
@@ -173,7 +233,7 @@ fn nonexistent() -> Reply {
     Reply::sub_account(StatusCode::UNAUTHORIZED, 30, "Nonexistent account")
 }
 
-fn malformed(_: Malformed) -> Reply {
+pub(super) fn malformed(_: Malformed) -> Reply {
     Reply::bad_request("The request body is invalid.")
 }
 
@@ -211,6 +271,20 @@ impl ListQuery {
     }
 }
 
+/// The provider's name for the account among all its resources.
+pub(super) fn nrn(account: &SubAccount) -> String {
+    format!("nrn:PUB:IAM::emulator:SubAccount/{}", account.id)
+}
+
+fn group(name: &str) -> Value {
+    json!({ "groupId": sample::id_of("group", name), "groupName": name })
+}
+
+fn policy(name: &str) -> Value {
+    let kind = if name.starts_with("NCP_") { "SYSTEM_MANAGED" } else { "USER_CREATED" };
+    json!({ "policyId": sample::id_of("policy", name), "policyName": name, "policyType": kind })
+}
+
 fn item(account: &SubAccount) -> Value {
     json!({
         "subAccountId": account.id,
@@ -219,7 +293,7 @@ fn item(account: &SubAccount) -> Value {
         "name": account.name,
         "email": account.email,
         "memo": account.memo,
-        "nrn": format!("nrn:PUB:IAM::emulator:SubAccount/{}", account.id),
+        "nrn": nrn(account),
         "needPasswordReset": false,
         "canAPIGatewayAccess": true,
         "canConsoleAccess": true,
