@@ -13,6 +13,10 @@ mod errors;
 mod offer;
 
 #[cfg(test)]
+#[path = "emulator/rights.rs"]
+mod rights;
+
+#[cfg(test)]
 #[path = "emulator/xml.rs"]
 mod xml;
 
@@ -340,7 +344,18 @@ mod tests {
     #[tokio::test]
     async fn the_door_is_closed_unless_it_was_asked_for() {
         let bench = Bench::with(|settings| settings.test_door = false).await;
-        for path in ["accounts", "faults", "log", "clock", "quirks", "release"] {
+        for path in [
+            "accounts",
+            "faults",
+            "log",
+            "clock",
+            "quirks",
+            "release",
+            "keys",
+            "permissions",
+            "roles",
+            "metadata/iam/security-credentials/r",
+        ] {
             for method in ["GET", "POST", "DELETE"] {
                 let answer = bench.send(&Request::new(method, &format!("/door/{path}"), None)).await.unwrap();
                 assert_eq!((answer.status, answer.code().as_str()), (404, "300"), "{method} {path}");

@@ -10,24 +10,32 @@
 //! | `GET /door/log` | every request to the provider's calls |
 //! | `POST /door/clock` | `{"offset_ms": n}`: the gateway's clock runs so far ahead of the machine's |
 //! | `GET`, `POST /door/quirks` | `{"refuse_same_password": bool}` |
+//! | `GET`, `POST /door/permissions` | `{"deny": ["resetPassword", …]}`: these calls and no others answer that the caller has no right (401, code 210); `"*"` for all |
+//! | `GET`, `POST /door/keys` | the access keys that are accepted; one change or a list of them: `{"op": "add", "access_key", "secret_key", "expiration"?}`, `{"op": "remove", "access_key"}` |
+//! | `POST /door/roles` | `{"role", "lifetime_ms"}`: the role's next temporary keys are made at the next question and last so long; an hour otherwise |
+//! | `GET /door/metadata/iam/security-credentials/{role}` | what the instance metadata service says of any server role: `{"AccessKeyId", "SecretAccessKey", "Expiration"}`. New keys come shortly before the old ones expire; both are accepted until their end |
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::book::{Book, Credential, Named, Plain, Status};
+use super::call::CallPattern;
+use super::format::Voice;
 use super::gateway::Gateway;
 use super::programme::Rule;
 use super::reply::Reply;
 use super::sample;
 use crate::domain::account::Kind;
+use crate::domain::secret::Keys;
 
 /// The door's routes.
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
@@ -38,6 +46,10 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/door/log", get(log))
         .route("/door/clock", post(set_clock))
         .route("/door/quirks", get(quirks).post(set_quirks))
+        .route("/door/permissions", get(permissions).post(set_permissions))
+        .route("/door/keys", get(keys).post(change_keys))
+        .route("/door/roles", post(set_role))
+        .route("/door/metadata/iam/security-credentials/{role}", get(role_keys))
         .with_state(gateway)
 }
 
@@ -118,7 +130,7 @@ async fn change_accounts(State(gateway): Door, Json(changes): Json<OneOrMany<Cha
     });
     match outcome.await {
         Ok(()) => accounts(State(gateway)).await,
-        Err(reply) => super::format::Voice::default().say(reply),
+        Err(reply) => Voice::default().say(reply),
     }
 }
 
@@ -258,6 +270,77 @@ async fn quirks(State(gateway): Door) -> Response {
 async fn set_quirks(state: Door, Json(wanted): Json<Quirks>) -> Response {
     state.refuse_same.store(wanted.refuse_same_password, Ordering::Relaxed);
     quirks(state).await
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Permissions {
+    deny: Vec<CallPattern>,
+}
+
+async fn permissions(State(gateway): Door) -> Response {
+    Json(Permissions { deny: gateway.gate.rights.denied() }).into_response()
+}
+
+async fn set_permissions(state: Door, Json(wanted): Json<Permissions>) -> Response {
+    state.gate.rights.deny(wanted.deny);
+    permissions(state).await
+}
+
+/// A change to the keys that are accepted. It has no `Debug`: it holds a secret key.
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
+enum KeyChange {
+    /// Accepts a pair, until then or for good, in place of any other with its access key.
+    Add {
+        access_key: String,
+        secret_key: String,
+        expiration: Option<Timestamp>,
+    },
+    Remove {
+        access_key: String,
+    },
+}
+
+async fn keys(State(gateway): Door) -> Response {
+    Json(json!({ "keys": gateway.gate.keys.list() })).into_response()
+}
+
+async fn change_keys(state: Door, Json(changes): Json<OneOrMany<KeyChange>>) -> Response {
+    for change in Vec::from(changes) {
+        match change {
+            KeyChange::Add { access_key, secret_key, expiration } => {
+                state.gate.keys.accept(Keys::new(access_key, secret_key), expiration);
+            }
+            KeyChange::Remove { access_key } => drop(state.gate.keys.forget(&access_key)),
+        }
+    }
+    keys(state).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleSetting {
+    role: String,
+    lifetime_ms: u32,
+}
+
+async fn set_role(State(gateway): Door, Json(RoleSetting { role, lifetime_ms }): Json<RoleSetting>) -> StatusCode {
+    gateway.roles.set(role, SignedDuration::from_millis(lifetime_ms.into()));
+    StatusCode::NO_CONTENT
+}
+
+async fn role_keys(State(gateway): Door, Path(role): Path<String>) -> Response {
+    let now = gateway.time.now();
+    match gateway.roles.credentials(&role, now, &gateway.gate.keys, &*gateway.service.entropy) {
+        Ok(temporary) => Json(json!({
+            "AccessKeyId": temporary.keys.expose_access(),
+            "SecretAccessKey": temporary.keys.expose_secret(),
+            "Expiration": temporary.expiration,
+        }))
+        .into_response(),
+        Err(_) => broken("no random bytes can be had"),
+    }
 }
 
 fn broken(what: &str) -> Response {

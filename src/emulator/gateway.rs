@@ -21,6 +21,7 @@ use super::data_forest;
 use super::fault::{CheckedAt, Delay, Fault, Hold};
 use super::format::{Format, Voice};
 use super::gate::Gate;
+use super::keys::Roles;
 use super::log::{Entry, Log, PASSWORD_IN_URL};
 use super::programme::Faults;
 use super::reply::Reply;
@@ -33,6 +34,8 @@ use crate::ports::entropy::Entropy;
 /// The provider behind one listener.
 pub(super) struct Gateway {
     pub(super) gate: Gate,
+    /// The server roles that the test door plays the metadata service for.
+    pub(super) roles: Roles,
     pub(super) service: Service,
     pub(super) time: GatewayTime,
     pub(super) faults: Faults,
@@ -132,14 +135,14 @@ impl Gateway {
         fault: Option<Fault>,
         mentioned: &Mentioned,
     ) -> (Ending, bool) {
-        let (fault, checked) = match self.wait_out(asked, arrival, fault).await {
+        let (fault, checked) = match self.wait_out(asked, arrival, route.call, fault).await {
             Ok(waited) => waited,
             Err(ending) => return (ending, false),
         };
         if fault == Some(Fault::DropBefore) {
             return (Ending::Hangup, false);
         }
-        let admitted = if checked { Ok(()) } else { self.check(asked) };
+        let admitted = if checked { Ok(()) } else { self.check(asked, route.call) };
         let submitted = mentioned.password.as_ref().map_or("", |Plain(password)| password.expose());
         let refusal = || refused_password(route.call, submitted);
         let instead = || fault.as_ref().and_then(|fault| fault.instead(refusal, submitted));
@@ -163,6 +166,7 @@ impl Gateway {
         &self,
         asked: &Asked,
         mut arrival: Arrival,
+        call: Call,
         fault: Option<Fault>,
     ) -> Result<(Option<Fault>, bool), Ending> {
         let mut next = fault;
@@ -177,7 +181,7 @@ impl Gateway {
                 other => return Ok((other, checked)),
             };
             if checked_at == CheckedAt::Arrival && !checked {
-                self.check(asked).map_err(Ending::Answer)?;
+                self.check(asked, call).map_err(Ending::Answer)?;
                 checked = true;
             }
             delay += more.unwrap_or_default();
@@ -196,8 +200,9 @@ impl Gateway {
         }
     }
 
-    fn check(&self, asked: &Asked) -> Result<(), Reply> {
-        self.gate.check(&asked.method, asked.target(), &asked.headers, self.time.now())
+    fn check(&self, asked: &Asked, call: Call) -> Result<(), Reply> {
+        self.gate.check(&asked.method, asked.target(), &asked.headers, self.time.now())?;
+        self.gate.rights.check(call)
     }
 
     async fn serve(&self, asked: &Asked, route: Route, refuse_same: bool) -> Result<Done, Reply> {

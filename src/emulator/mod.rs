@@ -73,6 +73,9 @@
 //! { "call": "resetPassword", "fault": { "error-body": {
 //!     "shape": "responseError", "status": 503, "code": 500, "message": "lost after {password}", "after": true } } }
 //! ```
+//!
+//! Keys come and go while it runs (`/door/keys`), a server role's temporary ones under `/door/metadata/`, and calls can be
+//! denied to all keys (`/door/permissions`).
 
 mod accounts;
 mod book;
@@ -84,6 +87,7 @@ mod fault;
 mod format;
 mod gate;
 mod gateway;
+mod keys;
 mod log;
 mod problem;
 mod programme;

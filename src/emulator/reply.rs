@@ -50,6 +50,16 @@ impl Reply {
         Self::gateway(StatusCode::UNAUTHORIZED, "200", "Authentication Failed", details)
     }
 
+    /// 401, code 210: the keys are good, and do not carry this right.
+    pub(super) fn permission_denied() -> Self {
+        Self::gateway(
+            StatusCode::UNAUTHORIZED,
+            "210",
+            "Permission Denied",
+            "The caller has no right to make this call.",
+        )
+    }
+
     /// 403, code 230.
     pub(super) fn forbidden() -> Self {
         Self::gateway(StatusCode::FORBIDDEN, "230", "Forbidden", "The caller may not make this call.")

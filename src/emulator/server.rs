@@ -32,8 +32,9 @@ use super::accounts::{Accounts, AccountsError};
 use super::clock::GatewayTime;
 use super::door;
 use super::format::Voice;
-use super::gate::Gate;
+use super::gate::{Gate, Rights};
 use super::gateway::{Asked, Gateway, Service};
+use super::keys::{KeyRing, Roles};
 use super::log::Log;
 use super::programme::Faults;
 use super::reply::Reply;
@@ -65,7 +66,7 @@ pub struct Settings {
     pub accounts: Option<PathBuf>,
     /// Whether the test door opens, to loopback.
     pub test_door: bool,
-    /// The keys that are accepted. None: [`demo_keys`].
+    /// The keys that are accepted at first; the test door adds and removes others. None: [`demo_keys`].
     pub keys: Option<Keys>,
     /// A request signed so far from the gateway's time, or farther, is refused. The provider documents five minutes.
     pub signature_lifetime: SignedDuration,
@@ -139,7 +140,12 @@ impl Emulator {
         let address = listener.local_addr().map_err(unlistened)?;
         let ends = Ends::default();
         let gateway = Arc::new(Gateway {
-            gate: Gate { keys: settings.keys.unwrap_or_else(demo_keys), lifetime: settings.signature_lifetime },
+            gate: Gate {
+                keys: KeyRing::new(settings.keys.unwrap_or_else(demo_keys)),
+                rights: Rights::default(),
+                lifetime: settings.signature_lifetime,
+            },
+            roles: Roles::default(),
             service: Service { accounts, entropy: settings.entropy, remember: settings.test_door },
             time: GatewayTime::new(settings.clock),
             faults: Faults::default(),
