@@ -22,7 +22,7 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes:
    0  done
   64  the command line is wrong
-  69  something needed is not there: the provider, the vault, an account
+  69  something needed is not there: the provider, the vault, the version asked for
   70  a fault of this program
   75  not done yet; a later try may be enough
   77  keys or permissions are missing
@@ -65,8 +65,8 @@ pub enum Command {
 #[command(after_help = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
 An unfinished rotation is finished first, and that counts as its rotation.")]
 pub struct Rotate {
-    /// The accounts
-    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    /// The accounts; or say --all
+    #[arg(value_name = "NAME", conflicts_with = "all")]
     pub names: Vec<String>,
     /// Every account that the configuration matches
     #[arg(long)]
@@ -179,7 +179,6 @@ mod tests {
     #[test]
     fn rotate_wants_names_or_all_and_not_both() {
         for (words, good) in [
-            (vec!["rotate"], false),
             (vec!["rotate", "a", "--all"], false),
             (vec!["rotate", "a", "b"], true),
             (vec!["rotate", "--all", "--yes", "--wait", "5"], true),

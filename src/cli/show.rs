@@ -98,6 +98,8 @@ pub struct AccountAnswer {
     last_rotated: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     unfinished: bool,
+    #[serde(skip)]
+    unread: bool,
     due: Option<Timestamp>,
     next: String,
 }
@@ -129,6 +131,7 @@ pub fn account_answer(surveyed: &Surveyed<'_>, now: Timestamp) -> AccountAnswer 
         last_rotated: status.and_then(|status| status.last_changed),
         expires_at: surveyed.expires_at(),
         unfinished: status.is_some_and(|status| status.unfinished),
+        unread: status.is_none(),
         due,
         next,
     }
@@ -144,7 +147,7 @@ pub fn accounts_table(accounts: &[AccountAnswer], zone: &TimeZone) -> String {
         table.add_row([
             Cell::new(&account.account),
             Cell::new(&account.standing),
-            Cell::new(when(account.last_rotated, "never")),
+            Cell::new(when(account.last_rotated, if account.unread { "unknown" } else { "never" })),
             Cell::new(when(account.expires_at, "-")),
             Cell::new(next),
             Cell::new(&account.secret),

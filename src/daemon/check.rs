@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::command::Failure;
 use super::log::LogObserver;
+use super::machine::SystemEntropy;
 use super::wire::{self, WireError};
 use crate::cli::show::{self, CheckLine};
 use crate::config::{Config, KeyPlace, Reach};
@@ -17,7 +18,8 @@ use crate::domain::rotation::{Answer, Record};
 use crate::domain::token::Token;
 use crate::durable;
 use crate::engine::report::vault_exit;
-use crate::ports::journal::{Journal, JournalError, SendId};
+use crate::journal::Journal;
+use crate::ports::journal::{Journal as JournalPort, JournalError, SendId};
 use crate::ports::provider::ProviderError;
 
 /// Checks, prints a line each, and answers with the exit code of the first line that fails.
@@ -86,9 +88,13 @@ fn state(config: &Config) -> CheckLine {
         Err(error) => return CheckLine::unwired("state directory", &error.into()),
     };
     let what = format!("state directory {}", state_dir.display());
-    match durable::probe_nearest(&state_dir) {
-        Ok(()) => CheckLine::good(what, "can be written".to_owned()),
-        Err(error) => CheckLine::bad(what, Exit::Denied, error.to_string()),
+    if let Err(error) = durable::probe_nearest(&state_dir) {
+        return CheckLine::bad(what, Exit::Denied, error.to_string());
+    }
+    // A journal that is there must be readable; one that is not is made by the first rotation, and not by a look.
+    match Journal::found(&state_dir).then(|| Journal::open(&state_dir, &SystemEntropy)) {
+        Some(Err(error)) => CheckLine::unwired(&what, &error.into()),
+        Some(Ok(_)) | None => CheckLine::good(what, "can be written".to_owned()),
     }
 }
 
@@ -171,7 +177,7 @@ impl CheckLine {
 struct NoJournal;
 
 #[async_trait]
-impl Journal for NoJournal {
+impl JournalPort for NoJournal {
     fn id(&self) -> &'static str {
         ""
     }
@@ -199,6 +205,6 @@ impl Journal for NoJournal {
 
 impl NoJournal {
     fn error() -> JournalError {
-        JournalError("a check keeps no journal, so that nothing can be sent by it".to_owned())
+        JournalError { text: "a check keeps no journal, so that nothing can be sent by it".to_owned(), denied: false }
     }
 }

@@ -96,7 +96,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(Exit::Success.code()),
-        _ => ExitCode::from(Exit::Usage.code()),
+        kind => {
+            if std::env::args().any(|word| word == "--json") {
+                show::print_json(&serde_json::json!({ "exit": Exit::Usage, "error": kind.to_string() }));
+            }
+            ExitCode::from(Exit::Usage.code())
+        }
     }
 }
 

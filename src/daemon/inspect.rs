@@ -14,6 +14,7 @@ use crate::domain::exit::Exit;
 use crate::domain::secret::SecretName;
 use crate::engine::accounts::Failure as NotListed;
 use crate::engine::batch::BadName;
+use crate::engine::report::vault_exit;
 use crate::ports::vault::{Listing, Stage, Vault, VaultError};
 
 /// Lists the accounts that the configuration matches.
@@ -27,13 +28,15 @@ pub(super) async fn accounts(config: &Config, json: bool) -> Result<Exit, Failur
     }
     let everyone = discovery.managed.into_iter().chain(discovery.skipped.into_iter().map(|(managed, _)| managed));
     let now = world.clock.wall();
-    let mut answers: Vec<_> =
-        world.survey(everyone.collect()).await.iter().map(|surveyed| show::account_answer(surveyed, now)).collect();
+    let surveyed = world.survey(everyone.collect()).await;
+    let mut answers: Vec<_> = surveyed.iter().map(|surveyed| show::account_answer(surveyed, now)).collect();
     answers.sort_by(|one, other| one.account.cmp(&other.account));
     let listing = |NotListed { error, .. }: &NotListed| {
         if error.is_temporary() { Exit::Unavailable } else { Exit::Denied }
     };
     let mut exit = discovery.failures.iter().map(listing).max().unwrap_or_default();
+    let unread = surveyed.iter().filter_map(|surveyed| surveyed.status.as_ref().err()).map(vault_exit).max();
+    exit = exit.max(unread.unwrap_or_default());
     if !conflicts.is_empty() {
         exit = exit.max(Exit::Configuration);
     }
@@ -141,7 +144,7 @@ fn nothing(name: &str) -> Failure {
 /// Nothing that could be looked into answers to it; what could not be may.
 fn perhaps_unread(name: &str, unread: &VaultError) -> Failure {
     let message = format!("{name:?} may be the account of a secret that cannot be looked into: {unread}");
-    Failure::new(crate::engine::report::vault_exit(unread), message)
+    Failure::new(vault_exit(unread), message)
 }
 
 fn ambiguous(name: &str, several: &[Found<'_>]) -> Failure {
@@ -154,5 +157,5 @@ fn ambiguous(name: &str, several: &[Found<'_>]) -> Failure {
 }
 
 fn vault_failure(error: &VaultError) -> Failure {
-    Failure::new(crate::engine::report::vault_exit(error), error.to_string())
+    Failure::new(vault_exit(error), error.to_string())
 }

@@ -67,7 +67,7 @@ async fn start_emulator(tenant: &config::Tenant, clock: &Arc<dyn Clock>) -> Resu
     settings.keys = pair.as_ref().map(|pair| keys(&tenant.name, pair)).transpose()?;
     settings.signature_lifetime = tenant.gateway.signature_lifetime;
     let started = Emulator::start(settings).await;
-    started.map(Some).map_err(|source| WireError::Emulator { tenant: tenant.name.clone(), source })
+    started.map(Some).map_err(|cause| WireError::Emulator { tenant: tenant.name.clone(), cause })
 }
 
 fn key_source(
@@ -126,7 +126,7 @@ fn transport_error<T>(
     tenant: &config::Tenant,
     result: Result<T, crate::ncloud::TransportError>,
 ) -> Result<T, WireError> {
-    result.map_err(|source| WireError::Transport { tenant: tenant.name.clone(), source })
+    result.map_err(|cause| WireError::Transport { tenant: tenant.name.clone(), cause })
 }
 
 const fn api(api: config::Api) -> Api {

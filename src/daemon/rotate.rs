@@ -14,6 +14,7 @@ use crate::cli::{args, show};
 use crate::config::Config;
 use crate::domain::backoff::Backoff;
 use crate::domain::exit::Exit;
+use crate::domain::rotation::Insistence;
 use crate::engine::accounts::{Discovery, Failure as NotListed, Managed};
 use crate::engine::batch::{BadName, choose, planned};
 use crate::engine::drive::Patience;
@@ -23,6 +24,10 @@ use crate::ports::observer::Observer;
 
 /// Rotates the named accounts, or all of them, and answers with the worst one's exit code.
 pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> Result<Exit, Failure> {
+    if args.names.is_empty() && !args.all {
+        let message = "which accounts? Name them, or say --all for every one that the configuration matches";
+        return Err(Failure::new(Exit::Usage, message.to_owned()));
+    }
     let progress = Progress::is_seen().then(|| Arc::new(Progress::new(config.time_zone.clone())));
     let observer: Arc<dyn Observer> = match &progress {
         Some(progress) => Arc::clone(progress) as _,
@@ -31,46 +36,12 @@ pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> R
     let shutdown = signals::shutdown()
         .map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be heard: {error}")))?;
     let wired = wire::world(config, observer).await?;
-    let world = &wired.world;
-    let until = world.clock.boot().saturating_add(args.wait);
-    let mut discovery = discover(world, until, &shutdown).await;
-    if shutdown.is_cancelled() {
-        return Err(Failure::new(Exit::Temporary, "interrupted before anything was changed".to_owned()));
-    }
-    let failures = std::mem::take(&mut discovery.failures);
-    let mut reports = conflicts(&discovery);
-    let chosen = match choose(discovery, &args.names) {
-        Ok(chosen) => chosen,
-        Err(error) => return Err(unknown(&error, &failures)),
-    };
-    if args.names.is_empty() || chosen.active.is_empty() && chosen.skipped.is_empty() {
-        for failure in &failures {
-            tell(failure);
-        }
-    }
-    reports.extend(chosen.skipped.iter().map(|(managed, standing)| report(managed, Outcomes::skipped(standing))));
-    if args.dry_run {
-        reports.extend(world.survey(chosen.active).await.iter().map(planned));
-    } else if chosen.active.is_empty() || args.yes || confirmed(&chosen.active)? {
-        let patience = Patience { until: Some(until), only_hopeful: true, shutdown };
-        if let Some(progress) = &progress {
-            progress.begin(chosen.active.len());
-        }
-        let each = |_: &Report| {
-            if let Some(progress) = &progress {
-                progress.advance();
-            }
-        };
-        reports.extend(world.rotate(chosen.active, true, &patience, each).await);
-        if let Some(progress) = &progress {
-            progress.end();
-        }
-    } else {
-        return Ok(Exit::Success);
-    }
+    let until = wired.world.clock.boot().saturating_add(args.wait);
+    let turn = Turn { world: &wired.world, args: &args, until, shutdown: &shutdown, progress: progress.as_deref() };
+    let Some(Done { mut reports, not_listed }) = turn.take().await? else { return Ok(Exit::Success) };
     reports.sort_by(|one, other| one.account.cmp(&other.account));
-    let listing = if args.names.is_empty() { failures.iter().map(exit_of).max() } else { None };
-    let exit = reports.iter().map(|report| report.result.exit()).chain(listing).max().unwrap_or_default();
+    let worst = reports.iter().map(|report| report.result.exit()).chain(not_listed.iter().map(exit_of)).max();
+    let exit = worst.unwrap_or_default();
     if json {
         show::print_json(&show::RotateAnswer { exit, accounts: &reports });
     } else {
@@ -79,27 +50,106 @@ pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> R
     Ok(exit)
 }
 
-/// Lists accounts, again and again while patience lasts and waiting may help.
-async fn discover<'w>(world: &'w World, until: Duration, shutdown: &CancellationToken) -> Discovery<'w> {
-    let mut tries = 0;
-    loop {
-        let discovery = tokio::select! {
-            discovery = world.discover() => discovery,
-            () = shutdown.cancelled() => return Discovery::default(),
-        };
-        tries += 1;
-        let pause = Duration::try_from(Backoff::RETRY.after(tries, "discovery")).unwrap_or_default();
-        let hopeful = discovery.failures.iter().any(|failure| failure.error.is_temporary());
-        let hopeless = discovery.failures.iter().any(|failure| !failure.error.is_temporary());
-        let too_late = world.clock.boot().saturating_add(pause) > until;
-        if !hopeful || hopeless || too_late || shutdown.is_cancelled() {
-            return discovery;
-        }
-        tokio::select! {
-            () = world.clock.sleep(pause) => {}
-            () = shutdown.cancelled() => return discovery,
+/// One turn of `rotate`.
+struct Turn<'a> {
+    world: &'a Arc<World>,
+    args: &'a args::Rotate,
+    until: Duration,
+    shutdown: &'a CancellationToken,
+    progress: Option<&'a Progress>,
+}
+
+/// What came of it.
+struct Done {
+    reports: Vec<Report>,
+    /// Kinds of account that were asked for and could not be listed to the end.
+    not_listed: Vec<NotListed>,
+}
+
+impl Turn<'_> {
+    /// Lists accounts and rotates what is found, again and again while something asked for cannot be listed, waiting may
+    /// help, and patience lasts: one kind's outage does not keep another kind waiting. None: somebody said no.
+    async fn take(&self) -> Result<Option<Done>, Failure> {
+        let mut reports: Vec<Report> = Vec::new();
+        let mut tries = 0;
+        loop {
+            let mut discovery = tokio::select! {
+                discovery = self.world.discover() => discovery,
+                () = self.shutdown.cancelled() => Discovery::default(),
+            };
+            if self.shutdown.is_cancelled() && reports.is_empty() {
+                return Err(Failure::new(Exit::Temporary, "interrupted before anything was changed".to_owned()));
+            }
+            let not_listed = std::mem::take(&mut discovery.failures);
+            discovery.leave_out(|name| reports.iter().any(|report| report.account == *name));
+            tries += 1;
+            if !found_all(&discovery, &self.args.names) && self.goes_on(&not_listed, tries).await {
+                continue;
+            }
+            let Some(more) = self.round(discovery, &not_listed).await? else { return Ok(None) };
+            reports.extend(more);
+            let missing = if self.args.all { not_listed } else { Vec::new() };
+            if missing.is_empty() || !self.goes_on(&missing, tries).await {
+                missing.iter().for_each(tell);
+                return Ok(Some(Done { reports, not_listed: missing }));
+            }
         }
     }
+
+    /// Rotates what one look at the provider showed.
+    async fn round(&self, discovery: Discovery<'_>, not_listed: &[NotListed]) -> Result<Option<Vec<Report>>, Failure> {
+        let mut reports = conflicts(&discovery);
+        let chosen = choose(discovery, &self.args.names).map_err(|error| unknown(&error, not_listed))?;
+        reports.extend(chosen.skipped.iter().map(|(managed, standing)| report(managed, Outcomes::skipped(standing))));
+        if self.args.dry_run {
+            reports.extend(self.world.survey(chosen.active).await.iter().map(planned));
+            return Ok(Some(reports));
+        }
+        if !chosen.active.is_empty() && !self.args.yes && !confirmed(&chosen.active)? {
+            return Ok(None);
+        }
+        let patience = Patience { until: Some(self.until), only_hopeful: true, shutdown: self.shutdown.clone() };
+        let insists = if self.args.all { Insistence::Spacing } else { Insistence::Hold };
+        if let Some(progress) = self.progress {
+            progress.begin(chosen.active.len());
+        }
+        let each = |_: &Report| {
+            if let Some(progress) = self.progress {
+                progress.advance();
+            }
+        };
+        reports.extend(self.world.rotate(chosen.active, insists, &patience, each).await);
+        if let Some(progress) = self.progress {
+            progress.end();
+        }
+        Ok(Some(reports))
+    }
+
+    /// Whether another look at the provider may show more; waits a little first.
+    async fn goes_on(&self, not_listed: &[NotListed], tries: u32) -> bool {
+        let pause = Duration::try_from(Backoff::RETRY.after(tries, "discovery")).unwrap_or_default();
+        let hopeful = not_listed.iter().any(|failure| failure.error.is_temporary());
+        let hopeless = not_listed.iter().any(|failure| !failure.error.is_temporary());
+        let too_late = self.world.clock.boot().saturating_add(pause) > self.until;
+        if !hopeful || hopeless || too_late || self.args.dry_run {
+            return false;
+        }
+        tokio::select! {
+            () = self.world.clock.sleep(pause) => true,
+            () = self.shutdown.cancelled() => false,
+        }
+    }
+}
+
+/// Whether every name answers to something that was listed.
+fn found_all(discovery: &Discovery<'_>, names: &[String]) -> bool {
+    let found = |name: &String| {
+        let skipped = discovery.skipped.iter().map(|(managed, _)| managed);
+        discovery.managed.iter().chain(skipped).any(|managed| {
+            managed.name.name == *name || managed.secret.as_str() == name || managed.name.to_string() == *name
+        })
+    };
+    names.iter().all(found)
 }
 
 /// Accounts that no rotation may touch, because rules and accounts do not fit together.

@@ -38,21 +38,21 @@ pub(super) enum WireError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Config(#[from] ConfigError),
-    #[error("tenant {tenant}: {source}")]
-    Transport { tenant: String, source: TransportError },
-    #[error("tenant {tenant}: {source}")]
-    Emulator { tenant: String, source: EmulatorError },
+    #[error("tenant {tenant}: {cause}")]
+    Transport { tenant: String, cause: TransportError },
+    #[error("tenant {tenant}: {cause}")]
+    Emulator { tenant: String, cause: EmulatorError },
     #[error(
         "tenant {tenant}: no document tells where its sub-accounts are; write endpoints = {{ sub_account = \"https://…\" }}"
     )]
     Unreachable { tenant: String },
     #[error("tenant {tenant}: {message}")]
     Keys { tenant: String, message: String },
-    #[error("vault {vault}: {source}")]
-    Recipient { vault: String, source: BadRecipient },
+    #[error("vault {vault}: {cause}")]
+    Recipient { vault: String, cause: BadRecipient },
     #[error("vault {vault}: {message}")]
     Identity { vault: String, message: String },
-    #[error("{0}")]
+    #[error(transparent)]
     Journal(#[from] JournalError),
     #[error("the rule at line {line}: {reason}")]
     Rule { line: usize, reason: String },
@@ -64,8 +64,12 @@ impl WireError {
             Self::Config(_) | Self::Recipient { .. } | Self::Rule { .. } | Self::Unreachable { .. } => {
                 Exit::Configuration
             }
-            Self::Transport { .. } | Self::Emulator { .. } => Exit::Unavailable,
-            Self::Keys { .. } | Self::Identity { .. } | Self::Journal(_) => Exit::Denied,
+            Self::Transport { .. } | Self::Emulator { .. } | Self::Journal(JournalError { denied: false, .. }) => {
+                Exit::Unavailable
+            }
+            Self::Keys { .. } | Self::Identity { .. } | Self::Journal(JournalError { denied: true, .. }) => {
+                Exit::Denied
+            }
         }
     }
 }
@@ -119,7 +123,7 @@ fn open(vault: &VaultConfig) -> Result<Arc<dyn Vault>, WireError> {
         .iter()
         .map(|recipient| recipient.parse())
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| WireError::Recipient { vault: vault.name.clone(), source })?;
+        .map_err(|cause| WireError::Recipient { vault: vault.name.clone(), cause })?;
     let identity = match identity {
         IdentityPlace::File(file) => IdentitySource::File(file.clone()),
         IdentityPlace::Credential(name) => credential(&vault.name, name)?,

@@ -25,6 +25,15 @@ pub struct Discovery<'w> {
     pub failures: Vec<Failure>,
 }
 
+impl Discovery<'_> {
+    /// Forgets accounts that had their turn already.
+    pub fn leave_out(&mut self, done: impl Fn(&AccountName) -> bool) {
+        self.managed.retain(|managed| !done(&managed.name));
+        self.skipped.retain(|(managed, _)| !done(&managed.name));
+        self.conflicts.retain(|conflict| !conflict.accounts().any(&done));
+    }
+}
+
 /// A kind of account that could not be listed.
 #[derive(Debug, Clone)]
 pub struct Failure {

@@ -10,7 +10,7 @@ use super::report::{Outcomes, Report, vault_exit};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::{AccountName, Standing};
-use crate::domain::rotation::{Goal, Waiting};
+use crate::domain::rotation::{Goal, Insistence, Waiting};
 use crate::ports::observer::Fact;
 
 /// Rotations that are under way at once.
@@ -104,7 +104,7 @@ impl World {
     pub async fn rotate(
         self: &Arc<Self>,
         accounts: Vec<Managed<'_>>,
-        insists: bool,
+        insists: Insistence,
         patience: &Patience,
         each: impl Fn(&Report),
     ) -> Vec<Report> {
@@ -116,7 +116,7 @@ impl World {
             .await
     }
 
-    async fn rotate_one(&self, managed: Managed<'_>, insists: bool, patience: &Patience) -> Report {
+    async fn rotate_one(&self, managed: Managed<'_>, insists: Insistence, patience: &Patience) -> Report {
         let (account, secret) = (managed.name.clone(), managed.secret.clone());
         if patience.shutdown.is_cancelled() {
             return Report { account, secret: Some(secret), result: Outcomes::Interrupted { pending: false } };

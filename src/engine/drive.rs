@@ -13,7 +13,8 @@ use super::accounts::Managed;
 use super::world::World;
 use crate::domain::rotation::step::HEARD_WITHIN;
 use crate::domain::rotation::{
-    Action, Answer, Block, Content, Event, Goal, Heard, Moment, Outcome, Plan, Rotation, VaultTrouble, Waiting, step,
+    Action, Answer, Block, Content, Event, Goal, Heard, Insistence, Moment, Outcome, Plan, Rotation, VaultTrouble,
+    Waiting, step,
 };
 use crate::domain::secret::Password;
 use crate::domain::token::Token;
@@ -62,7 +63,13 @@ pub enum Ended {
 }
 
 /// Drives the rotation of one account until it ends or patience does.
-pub async fn drive(world: &World, managed: &Managed<'_>, goal: Goal, insists: bool, patience: &Patience) -> Ended {
+pub async fn drive(
+    world: &World,
+    managed: &Managed<'_>,
+    goal: Goal,
+    insists: Insistence,
+    patience: &Patience,
+) -> Ended {
     let (Some(provider), Some(vault)) =
         (managed.tenant.providers.get(&managed.subject.kind), world.vaults.get(&managed.managing.rule.vault))
     else {

@@ -106,7 +106,7 @@ impl Outcomes {
             Ended::Finished(Outcome::Idle) => Self::Skipped { reason: "nothing was unfinished".to_owned() },
             Ended::Finished(Outcome::Held) => Self::Held {
                 reason: "the provider refused nine passwords in a row; all of them are kept in the vault. Look at the \
-                         policy's password rules and at the account, then rotate it by name"
+                         policy's password rules and at the account, then rotate it by name: that tries one more"
                     .to_owned(),
             },
             Ended::Finished(Outcome::Frozen(because)) => Self::Frozen { because, reason: because.to_string() },

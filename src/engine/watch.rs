@@ -20,7 +20,7 @@ use super::world::World;
 use crate::domain::account::AccountName;
 use crate::domain::backoff::Backoff;
 use crate::domain::due::{Due, Reason};
-use crate::domain::rotation::Waiting;
+use crate::domain::rotation::{Insistence, Waiting};
 use crate::ports::observer::Fact;
 
 /// The longest sleep between two looks, so that a lost trigger is harmless and new accounts are found.
@@ -95,7 +95,7 @@ async fn look(
         only_hopeful: true,
         shutdown: shutdown.clone(),
     };
-    let reports = world.rotate(turn, false, &patience, |_| ()).await;
+    let reports = world.rotate(turn, Insistence::None, &patience, |_| ()).await;
     settle(world, &reports, retries, summary);
     if shutdown.is_cancelled() {
         return None;

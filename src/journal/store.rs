@@ -25,6 +25,8 @@ use crate::ports::journal::{Journal as Port, JournalError, SendId};
 /// How long to wait for another process that is writing. A write takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const FILE: &str = "journal.sqlite";
+
 /// The journal of one state directory.
 pub struct Journal {
     id: String,
@@ -33,10 +35,16 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// Whether `folder` holds a journal.
+    #[must_use]
+    pub fn found(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
     /// Opens `journal.sqlite` in `folder`; makes both on first use, for the owner alone, with an id from `entropy`. It
     /// blocks: call it before anything else is served.
     pub fn open(folder: &Path, entropy: &dyn Entropy) -> Result<Self, JournalError> {
-        let file = folder.join("journal.sqlite");
+        let file = folder.join(FILE);
         let (connection, id) = open(folder, &file, entropy).map_err(|trouble| trouble.at(&file))?;
         Ok(Self { id, file, connection: Arc::new(Mutex::new(connection)) })
     }

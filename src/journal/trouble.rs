@@ -31,7 +31,8 @@ impl Trouble {
     /// Names the place, and the remedy.
     pub(super) fn at(&self, file: &Path) -> JournalError {
         let file = file.display();
-        JournalError(match self {
+        let denied = self.is_denied();
+        let text = match self {
             Self::File(cause) => {
                 format!("the journal {file} cannot be made or opened: {cause}; check the state directory and its owner")
             }
@@ -63,7 +64,21 @@ impl Trouble {
             ),
             Self::Entropy(cause) => format!("the journal {file} cannot be given its id: {cause}; start again"),
             Self::Interrupted => format!("the journal {file} was not asked to the end, since this program is ending"),
-        })
+        };
+        JournalError { text, denied }
+    }
+
+    fn is_denied(&self) -> bool {
+        match self {
+            Self::File(cause) => {
+                matches!(cause.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+            }
+            Self::Sqlite(cause) => matches!(
+                cause.sqlite_error_code(),
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+            ),
+            _ => false,
+        }
     }
 }
 

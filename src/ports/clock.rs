@@ -42,7 +42,12 @@ impl GatewayClock {
     }
 
     /// Takes note of a `Date` header that has just been received.
+    ///
+    /// A header has whole seconds; the fraction is taken from the wall clock. The result is still within the second that the
+    /// header names, and two processes that start within it do not sign with the same times.
     pub fn heard(&self, date: Timestamp) {
+        let fraction = self.clock.wall().subsec_nanosecond().unsigned_abs();
+        let date = date.saturating_add(Duration::from_nanos(u64::from(fraction))).unwrap_or(date);
         let reading = Reading { date, boot: self.clock.boot() };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
     }

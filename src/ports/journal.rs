@@ -35,5 +35,10 @@ pub struct SendId(pub i64);
 
 /// The journal cannot be read or written. The text says cause, place and remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct JournalError(pub String);
+#[error("{text}")]
+pub struct JournalError {
+    /// For people.
+    pub text: String,
+    /// Whether it is this user who may not, rather than the file or the disk that cannot.
+    pub denied: bool,
+}

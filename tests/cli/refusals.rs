@@ -47,6 +47,12 @@ fn after_nine_refusals_an_operator_must_look_and_every_candidate_is_still_there(
     assert_eq!(bench.emulator.passwords_tried("svc-batch"), 9);
     assert_eq!(bench.vault.passwords(&bench.secret("svc-batch")).len(), 9);
     bench.holds_the_promise();
+
+    bench.emulator.clear_faults();
+    bench.run("rotate --all").ends_with(69);
+    assert_eq!(bench.emulator.passwords_tried("svc-batch"), 9, "nobody named it");
+    bench.run("rotate svc-batch").ends_with(0);
+    bench.is_settled("svc-batch", 1);
 }
 
 #[test]

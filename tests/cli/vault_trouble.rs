@@ -78,7 +78,7 @@ fn a_file_where_the_state_belongs_is_told_and_nothing_is_sent() {
     let bench = Bench::new();
     fs::write(bench.state(), "not a directory").unwrap();
     for words in ["rotate svc-batch", "check", "run"] {
-        bench.run(words).ends_with(77).mentions(&bench.state().display().to_string());
+        bench.run(words).ends_with(69).mentions(&bench.state().display().to_string());
     }
     assert_eq!(bench.emulator.sends().len(), 0);
 }

@@ -6,7 +6,8 @@ use ncloud_rotator::domain::Timestamp;
 use ncloud_rotator::domain::gateway::Gateway;
 use ncloud_rotator::domain::rotation::snapshot::{Owner, Pending, Predecessor, Snapshot, Version};
 use ncloud_rotator::domain::rotation::{
-    Action, Answer, Block, Doubt, Event, Goal, Heard, Maker, Moment, Plan, Record, Rotation, VaultTrouble, step,
+    Action, Answer, Block, Doubt, Event, Goal, Heard, Insistence, Maker, Moment, Plan, Record, Rotation, VaultTrouble,
+    step,
 };
 use ncloud_rotator::domain::token::Token;
 
@@ -42,7 +43,7 @@ impl<V: Vault> Protocol<V> {
             settle,
             goal: Goal::Rotate,
             maker: Maker::Us,
-            insists: true,
+            insists: Insistence::Spacing,
         }
     }
 

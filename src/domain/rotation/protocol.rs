@@ -25,8 +25,19 @@ pub struct Plan {
     pub goal: Goal,
     /// Who makes the password.
     pub maker: Maker,
-    /// A person asked for it by name: the first superseding does not wait for its spacing.
-    pub insists: bool,
+    /// How much a person insists.
+    pub insists: Insistence,
+}
+
+/// How much a person insists on a rotation, and so overrides once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Insistence {
+    /// Nobody asked: the schedule did.
+    None,
+    /// Somebody asked for this account among others: the first superseding does not wait for its spacing.
+    Spacing,
+    /// An operator asked for this account by its name: the first superseding is done even if the rotation is held.
+    Hold,
 }
 
 /// Who makes a password.
@@ -234,7 +245,7 @@ impl fmt::Display for Waiting {
             Self::Spacing => f.write_str("the spacing between candidates: the provider refused the last one"),
             Self::Doubt(doubt) => write!(f, "certainty: {doubt}; the same password will be sent again"),
             Self::Blocked(block) => write!(f, "the provider: {block}"),
-            Self::Provider => f.write_str("the provider: it cannot be reached"),
+            Self::Provider => f.write_str("the provider: its gateway was not heard"),
             Self::Vault(VaultTrouble::Denied) => f.write_str("the vault: access denied"),
             Self::Vault(VaultTrouble::Unreadable) => f.write_str("the vault: what it holds cannot be read"),
             Self::Vault(_) => f.write_str("the vault: it is not available"),

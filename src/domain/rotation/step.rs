@@ -24,7 +24,7 @@ use jiff::SignedDuration;
 
 use super::answer::{Answer, Block};
 use super::protocol::{
-    Action, Content, Event, Freeze, Goal, Heard, Maker, Moment, Outcome, Plan, VaultTrouble, Waiting,
+    Action, Content, Event, Freeze, Goal, Heard, Insistence, Maker, Moment, Outcome, Plan, VaultTrouble, Waiting,
 };
 use super::record::Record;
 use super::snapshot::{Owner, Pending, Predecessor, Snapshot, Version};
@@ -71,8 +71,8 @@ pub struct Rotation {
     failures: u32,
     /// A 401 was answered by signing afresh once.
     signed_afresh: bool,
-    /// The first superseding does not wait for its spacing.
-    insists: bool,
+    /// What a person still overrides.
+    insists: Insistence,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -444,14 +444,14 @@ impl Rotation {
     /// Puts the next candidate into the pending place; the one that holds it is kept as superseded (rule 6).
     fn supersede(&mut self, at: Moment, generation: Token, spaced: Spaced) -> Action {
         let superseded = self.seen.as_ref().map_or(&[][..], |snapshot| &snapshot.superseded);
-        if superseded.len() >= MOST_SUPERSEDED {
+        if superseded.len() >= MOST_SUPERSEDED && self.insists < Insistence::Hold {
             return Action::Finish(Outcome::Held);
         }
         if at.heard_lately().is_none() {
             return Action::Probe;
         }
         let last = superseded.iter().filter_map(|candidate| candidate.at).max();
-        if let (Spaced::Yes, false, Some(last)) = (spaced, self.insists, last) {
+        if let (Spaced::Yes, Insistence::None, Some(last)) = (spaced, self.insists, last) {
             let times = u32::try_from(superseded.len()).unwrap_or(u32::MAX);
             let until = later(last, SPACING.whole(times));
             if at.now < until {
@@ -459,7 +459,7 @@ impl Rotation {
             }
         }
         if let Spaced::Yes = spaced {
-            self.insists = false;
+            self.insists = Insistence::None;
         }
         self.stage(at, generation, self.fresh())
     }

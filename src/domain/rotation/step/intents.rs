@@ -69,7 +69,7 @@ impl Story {
             settle: SignedDuration::ZERO,
             goal: Goal::Rotate,
             maker: Maker::Provider,
-            insists: false,
+            insists: Insistence::None,
         };
         let mut story = Self { rotation: Rotation::new(plan), now: 0 };
         assert_eq!(story.told(Event::Begin(Record::new())), Action::Read);

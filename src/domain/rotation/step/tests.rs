@@ -107,7 +107,7 @@ struct Story {
 }
 
 impl Story {
-    fn of(goal: Goal, insists: bool, known: &[(Token, Option<Answer>)]) -> Self {
+    fn of(goal: Goal, insists: Insistence, known: &[(Token, Option<Answer>)]) -> Self {
         let gateway = Gateway::default();
         let plan = Plan { subject: subject(), gateway, settle: SignedDuration::ZERO, goal, maker: Maker::Us, insists };
         let heard = Some(Heard { age: SignedDuration::ZERO, skew: SignedDuration::ZERO });
@@ -117,11 +117,11 @@ impl Story {
     }
 
     fn new() -> Self {
-        Self::of(Goal::Rotate, false, &[])
+        Self::of(Goal::Rotate, Insistence::None, &[])
     }
 
     fn knowing(known: &[(Token, Option<Answer>)]) -> Self {
-        Self::of(Goal::Rotate, false, known)
+        Self::of(Goal::Rotate, Insistence::None, known)
     }
 
     fn told(&mut self, event: Event) -> Action {
@@ -200,13 +200,13 @@ fn nothing_is_staged_before_the_gateway_was_heard_since_the_vault_stamps_with_it
 #[case::no_version(absent())]
 #[case::placeholder(placed())]
 fn finishing_never_starts_anything(#[case] found: Snapshot) {
-    let mut story = Story::of(Goal::Finish, false, &[]);
+    let mut story = Story::of(Goal::Finish, Insistence::None, &[]);
     assert_eq!(story.reads(&found), Action::Finish(Outcome::Idle));
 }
 
 #[test]
 fn finishing_applies_what_is_pending() {
-    let mut story = Story::of(Goal::Finish, false, &[]);
+    let mut story = Story::of(Goal::Finish, Insistence::None, &[]);
     let token = attempt(base(), 0);
     assert_eq!(story.reads(&pending(0)), Action::Permit { over: revision(2), token });
     let mut permitted = pending(0);
@@ -563,7 +563,7 @@ fn later_supersedings_stand_ever_further_apart(#[case] number: u32, #[case] minu
 
 #[test]
 fn a_person_who_insists_waives_the_spacing_once() {
-    let mut story = Story::of(Goal::Rotate, true, &[(attempt(base(), 1), Some(Answer::Refused))]);
+    let mut story = Story::of(Goal::Rotate, Insistence::Spacing, &[(attempt(base(), 1), Some(Answer::Refused))]);
     assert_eq!(story.reads(&pending(1)), STAGE(2, 2));
     assert_eq!(story.told(Event::Written(pending(2))), SEND(2, 0));
     assert_eq!(waits(story.told(Event::Answered(Answer::Refused))), Some((30 * 60, Waiting::Spacing)));
@@ -583,9 +583,21 @@ fn a_password_refused_beside_a_doubt_is_superseded_without_spacing(#[case] answe
 #[case::refused_after_doubt(&[None, Some(Answer::Refused)])]
 fn with_eight_superseded_it_holds_and_waits_for_an_operator(#[case] answers: &[Option<Answer>]) {
     let known: Vec<_> = answers.iter().map(|answer| (attempt(base(), 8), *answer)).collect();
-    let mut story = Story::of(Goal::Rotate, true, &known);
+    let mut story = Story::of(Goal::Rotate, Insistence::Spacing, &known);
     story.now = 10_000_000;
     assert_eq!(story.reads(&pending(8)), Action::Finish(Outcome::Held));
+}
+
+#[test]
+fn an_operator_who_names_a_held_account_gets_one_more_candidate() {
+    let refused = [(attempt(base(), 8), Some(Answer::Refused))];
+    let mut story = Story::of(Goal::Rotate, Insistence::Spacing, &refused);
+    assert_eq!(story.reads(&pending(8)), Action::Finish(Outcome::Held), "all of them were asked for, not this one");
+    let mut story = Story::of(Goal::Rotate, Insistence::Hold, &refused);
+    assert_eq!(story.reads(&pending(8)), STAGE(9, 2));
+    assert!(matches!(story.told(Event::Written(pending(9))), Action::Send { .. }));
+    let held = story.told(Event::Answered(Answer::Refused));
+    assert_eq!(held, Action::Finish(Outcome::Held), "one, and not another");
 }
 
 #[test]
@@ -671,7 +683,7 @@ fn what_is_not_ours_is_not_touched(
     #[case] pending_owner: Option<Owner>,
     #[case] freeze: Freeze,
 ) {
-    for insists in [false, true] {
+    for insists in [Insistence::None, Insistence::Hold] {
         let mut snapshot = pending(0);
         if let Some(owner) = current {
             snapshot.current.as_mut().unwrap().owner = owner;
@@ -714,7 +726,7 @@ fn put_back(lost: Token) -> (Action, Snapshot) {
 #[case::promotion_finds_nothing(Goal::Rotate)]
 #[case::also_when_it_only_finishes(Goal::Finish)]
 fn a_secret_deleted_under_an_applied_rotation_gets_its_password_back(#[case] goal: Goal) {
-    let mut story = Story::of(goal, false, &[]);
+    let mut story = Story::of(goal, Insistence::None, &[]);
     let lost = attempt(base(), 0);
     assert!(matches!(story.reads(&pending(0)), Action::Permit { .. }));
     assert!(matches!(story.told(Event::Written(pending(0))), Action::Send { .. }));
