@@ -13,7 +13,7 @@ use super::raw;
 use super::tenants::{self, SITES};
 use super::vaults::AGE_DIRECTORY;
 use crate::domain::account::{self, Site as TenantSite};
-use crate::domain::password::Profile;
+use crate::domain::password::{Profile, specials};
 use crate::domain::policy::{self, PasswordExpiration, Per};
 
 /// Forms that several keys share, or that need a word: they stand by themselves in the schema, under their name.
@@ -137,10 +137,15 @@ named! {
         "type": "string",
         "minLength": 1,
     });
+    LoginAlias = json_schema!({
+        "description": "3 to 20 lower-case letters and digits.",
+        "type": "string",
+        "pattern": "^[a-z0-9]{3,20}$",
+    });
     Avoid = json_schema!({
         "description": format!(
             "The name of a place where passwords are used, or the special characters themselves, such as `\"$%^\"`.\n\n{}",
-            Profile::ALL.map(|profile| format!("- `\"{profile}\"`: {}", place_of(profile))).join("\n")
+            Profile::ALL.map(told).join("\n")
         ),
         "anyOf": [
             { "type": "string", "enum": Profile::ALL.map(Profile::label) },
@@ -163,7 +168,7 @@ inline! {
         values.push(PasswordExpiration::OFF.into());
         setting(&json!({ "enum": values }))
     };
-    LoginAliasSetting = |_| setting(&json!({ "type": "string", "pattern": "^[a-z0-9]{3,20}$" }));
+    LoginAliasSetting = |generator| setting(&generator.subschema_for::<LoginAlias>().to_value());
     PasswordSource = |generator| {
         let recipe = generator.subschema_for::<raw::Password>();
         json_schema!({ "anyOf": [recipe, { "type": "string", "const": policy::PasswordSource::PROVIDER }] })
@@ -214,13 +219,32 @@ fn setting(value: &Value) -> Schema {
     })
 }
 
-/// Where a profile's passwords may be used, in a line.
-const fn place_of(profile: Profile) -> &'static str {
-    match profile {
-        Profile::Url => "in a URL without percent-encoding",
-        Profile::Shell => "as an unquoted word in POSIX shells, zsh, PowerShell and cmd.exe",
-        Profile::Pgpass => "in PostgreSQL's `.pgpass` without escaping",
-        Profile::Jdbc => "as a property within a JDBC URL",
-        Profile::Xml => "in text and attributes of XML without entities",
-    }
+/// Where a profile's passwords can be used, what that forbids, and why.
+fn told(profile: Profile) -> String {
+    let (place, why) = match profile {
+        Profile::Url => (
+            "anywhere in a URL without percent-encoding",
+            "everything but the characters that RFC 3986 calls unreserved would be read as the URL's own",
+        ),
+        Profile::Shell => (
+            "an unquoted word in POSIX shells, zsh, PowerShell and cmd.exe",
+            "they quote, expand, part or redirect in at least one of them (zsh expands `=word`; PowerShell and cmd.exe have \
+             their own about `@`, `,` and `%`)",
+        ),
+        Profile::Pgpass => {
+            ("a field of PostgreSQL's `.pgpass` without escaping", "`:` parts the fields and `\\` escapes")
+        }
+        Profile::Jdbc => (
+            "a property within a JDBC URL",
+            "drivers part properties, hosts and comments by them, Hive's among them, or decode them (`%`, `+`, `\\`)",
+        ),
+        Profile::Xml => (
+            "text and attributes of XML without entities, such as Hadoop's configuration files",
+            "the five characters with an entity have a meaning there",
+        ),
+    };
+    let forbidden: String = ('!'..='~').filter(|c| c.is_ascii_punctuation() && profile.forbids(*c)).collect();
+    let left = specials(account::Kind::SubAccount).chars().filter(|special| !profile.forbids(*special));
+    let left: String = left.collect();
+    format!("- `\"{profile}\"`: {place}. Forbids `` {forbidden} ``, since {why}; leaves `{left}`.")
 }

@@ -21,7 +21,7 @@ pub(super) type Tables<T> = BTreeMap<Text, Spanned<T>>;
 /// The configuration of ncloud-rotator. Relative paths in it are relative to the file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-#[schemars(rename = "Configuration")]
+#[schemars(rename = "Configuration", extend("required" = ["accounts"]))]
 pub(super) struct Raw {
     /// In which time zone people are told times.
     #[schemars(with = "Option<forms::TimeZone>", extend("default" = defaults::TIME_ZONE))]
@@ -45,7 +45,7 @@ pub(super) struct Raw {
     pub(super) policies: Tables<Policy>,
     /// Rules: which accounts are rotated, by which policy, into which secret. There is at least one.
     #[serde(default)]
-    #[schemars(required, with = "Vec<Accounts>", length(min = 1))]
+    #[schemars(with = "Vec<Accounts>", length(min = 1))]
     pub(super) accounts: Vec<Spanned<Accounts>>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Raw {
 #[schemars(extend("allOf" = forms::tenant_rules()))]
 pub(super) struct Tenant {
     /// The provider's installation, or `"emulator"`: built into this program, without keys.
-    #[schemars(required, with = "forms::Site")]
+    #[schemars(with = "forms::Site")]
     pub(super) site: Option<Text>,
     /// Where the access key is. Keys are never written into the configuration, and are read anew for each request.
     #[schemars(with = "Option<KeySource>")]
@@ -222,10 +222,10 @@ pub(super) struct Gateway {
 #[serde(deny_unknown_fields, expecting = "a table [vaults.NAME]")]
 pub(super) struct Vault {
     /// `"age-directory"`: a directory of files that the ordinary `age` tool opens, one for each secret.
-    #[schemars(required, with = "forms::VaultKind")]
+    #[schemars(with = "forms::VaultKind")]
     pub(super) kind: Option<Text>,
     /// The directory; made on first use.
-    #[schemars(required, with = "forms::Path")]
+    #[schemars(with = "forms::Path")]
     pub(super) path: Option<Text>,
     /// What opens the files. When it is not given: `identity.txt` beside `path`. Back it up: without it the vault cannot be
     /// read.
@@ -304,10 +304,10 @@ impl OrWord for Password {
 #[schemars(extend("anyOf" = json!([{ "required": ["names"] }, { "required": ["ids"] }])))]
 pub(super) struct Accounts {
     /// The NAME of one of the `[tenants.NAME]`.
-    #[schemars(required, with = "String")]
+    #[schemars(with = "String")]
     pub(super) tenant: Option<Text>,
     /// Console logins, or logins of the analytics platform.
-    #[schemars(required, with = "forms::Kind")]
+    #[schemars(with = "forms::Kind")]
     pub(super) kind: Option<Text>,
     /// Login ids, or Data Forest names.
     #[schemars(with = "Option<Vec<forms::Pattern>>")]
@@ -326,7 +326,7 @@ pub(super) struct Accounts {
     #[schemars(with = "Option<String>", extend("default" = defaults::POLICY))]
     pub(super) policy: Option<Text>,
     /// The NAME of one of the `[vaults.NAME]`.
-    #[schemars(required, with = "String")]
+    #[schemars(with = "String")]
     pub(super) vault: Option<Text>,
     /// The secret's name.
     #[schemars(with = "Option<forms::SecretTemplate>", extend("default" = defaults::SECRET))]
