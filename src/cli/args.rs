@@ -4,7 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::domain::account::Kind;
+use crate::domain::alias::LoginAlias;
+use crate::domain::policy::PasswordExpiration;
 
 /// Rotates NAVER Cloud passwords before they expire, and keeps a vault always right about them.
 #[derive(Debug, Parser)]
@@ -56,8 +62,102 @@ pub enum Command {
     Secret(Secret),
     /// Check the configuration, keys, provider and vault; changes nothing
     Check(Check),
+    /// Look at a tenant's own settings at the provider, and change them
+    #[command(subcommand)]
+    Tenant(Tenant),
+    /// Make passwords as a rotation would, and print them; nothing is stored or changed
+    Generate(Generate),
+    /// Tell what a configuration may say
+    #[command(subcommand)]
+    Config(ConfigTopic),
     /// Serve the built-in NAVER Cloud emulator
     Emulator(Emulator),
+    /// Print what makes a shell complete this command's words
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the man pages
+    Man {
+        /// The directory to write them to; it must exist
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+const COMPLETIONS: &str = "For example:
+  ncloud-rotator completions bash > ~/.local/share/bash-completion/completions/ncloud-rotator
+  ncloud-rotator completions zsh  > \"${fpath[1]}/_ncloud-rotator\"
+  ncloud-rotator completions fish > ~/.config/fish/completions/ncloud-rotator.fish";
+
+/// A tenant's own settings.
+#[derive(Debug, Subcommand)]
+pub enum Tenant {
+    /// Show the tenant's password expiration and login alias
+    Show {
+        /// Which tenant it is about.
+        #[command(flatten)]
+        tenant: WhichTenant,
+    },
+    /// Set after how many days the tenant's sub-accounts need new passwords
+    SetExpiration {
+        /// 60, 90, 120 or 180 days, or off
+        #[arg(value_name = "60|90|120|180|off")]
+        expiration: PasswordExpiration,
+        /// Which tenant it is about.
+        #[command(flatten)]
+        tenant: WhichTenant,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+    /// Set the tenant's login alias, which the address of its login page ends with
+    SetLoginAlias {
+        /// 3 to 20 lower-case letters and digits
+        #[arg(value_name = "NAME")]
+        alias: LoginAlias,
+        /// Which tenant it is about.
+        #[command(flatten)]
+        tenant: WhichTenant,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+}
+
+/// Which tenant a command is about.
+#[derive(Debug, Args)]
+pub struct WhichTenant {
+    /// The tenant, when the configuration has several
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+}
+
+/// Make passwords.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without --policy no configuration is read: 16 characters, nothing avoided but what the provider forbids."
+)]
+pub struct Generate {
+    /// The kind of account that they are for
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::label)).try_map(|text| text.parse::<Kind>()))]
+    pub kind: Kind,
+    /// The policy of the configuration that says what they are made of
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub count: u16,
+}
+
+/// What to tell of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ConfigTopic {
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
+    /// Print the reference of the configuration, in Markdown
+    Reference,
 }
 
 /// Rotate accounts now.
@@ -168,7 +268,15 @@ mod tests {
             vec!["accounts"],
             vec!["secret", "show", "a"],
             vec!["check", "--offline"],
+            vec!["tenant", "show"],
+            vec!["tenant", "set-expiration", "90"],
+            vec!["tenant", "set-login-alias", "acme"],
+            vec!["generate", "--kind", "sub-account"],
+            vec!["config", "schema"],
+            vec!["config", "reference"],
             vec!["emulator"],
+            vec!["completions", "bash"],
+            vec!["man", "--out", "."],
         ] {
             let words = std::iter::once("ncloud-rotator").chain(command).chain(["--config", "c.toml", "--json"]);
             let cli = Cli::try_parse_from(words).unwrap();
@@ -183,6 +291,37 @@ mod tests {
             (vec!["rotate", "a", "b"], true),
             (vec!["rotate", "--all", "--yes", "--wait", "5"], true),
             (vec!["rotate", "a", "--wait", "soon"], false),
+        ] {
+            let result = Cli::try_parse_from(std::iter::once("ncloud-rotator").chain(words.clone()));
+            assert_eq!(result.is_ok(), good, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenants_settings_are_ones_that_the_provider_takes() {
+        for (words, good) in [
+            (vec!["tenant"], false),
+            (vec!["tenant", "show", "--tenant", "main"], true),
+            (vec!["tenant", "set-expiration"], false),
+            (vec!["tenant", "set-expiration", "off", "--tenant", "main", "--yes"], true),
+            (vec!["tenant", "set-expiration", "61"], false),
+            (vec!["tenant", "set-login-alias", "acme", "-y"], true),
+            (vec!["tenant", "set-login-alias", "ACME"], false),
+        ] {
+            let result = Cli::try_parse_from(std::iter::once("ncloud-rotator").chain(words.clone()));
+            assert_eq!(result.is_ok(), good, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_generated_for_a_kind_and_in_bounds() {
+        for (words, good) in [
+            (vec!["generate"], false),
+            (vec!["generate", "--kind", "data-forest"], true),
+            (vec!["generate", "--kind", "people"], false),
+            (vec!["generate", "--kind", "sub-account", "--policy", "strict", "--count", "1000"], true),
+            (vec!["generate", "--kind", "sub-account", "--count", "0"], false),
+            (vec!["generate", "--kind", "sub-account", "--count", "1001"], false),
         ] {
             let result = Cli::try_parse_from(std::iter::once("ncloud-rotator").chain(words.clone()));
             assert_eq!(result.is_ok(), good, "{words:?}");

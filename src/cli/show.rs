@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::domain::account::Standing;
+use crate::domain::account::{Kind, Standing};
 use crate::domain::due::Due;
 use crate::domain::exit::Exit;
-use crate::domain::secret::SecretName;
+use crate::domain::secret::{Password, SecretName};
 use crate::engine::report::{Outcomes, Report};
 use crate::engine::survey::Surveyed;
 use crate::ports::vault::{ListedVersion, Listing, Stage};
@@ -192,6 +192,41 @@ pub fn secret_table(answer: &SecretAnswer, listing: &Listing, zone: &TimeZone) -
         versions.add_row([Cell::new(version.stage.label()), Cell::new(written), Cell::new(version.token)]);
     }
     format!("{fields}\n\n{versions}")
+}
+
+/// The result of `generate`. It holds passwords, and so it is neither `Debug` nor `Serialize` by itself.
+pub struct Generated<'a> {
+    /// The kind of account that they are for.
+    pub kind: Kind,
+    /// The policy that was named.
+    pub policy: Option<&'a str>,
+    /// The strength of each: the binary logarithm of how many there are to draw from.
+    pub entropy_bits: f64,
+    /// The passwords.
+    pub passwords: Vec<&'a Password>,
+}
+
+impl Generated<'_> {
+    /// As JSON, the passwords in the open.
+    #[must_use]
+    pub fn document(&self) -> serde_json::Value {
+        serde_json::json!({
+            "kind": self.kind,
+            "policy": self.policy,
+            "entropy_bits": (self.entropy_bits * 10.0).round() / 10.0,
+            "passwords": self.passwords.iter().map(|password| password.expose()).collect::<Vec<_>>(),
+        })
+    }
+
+    /// As a table, the passwords in the open.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut table = table(["PASSWORD", "ENTROPY"]);
+        for password in &self.passwords {
+            table.add_row([password.expose().to_owned(), format!("{:.1} bits", self.entropy_bits)]);
+        }
+        table.to_string()
+    }
 }
 
 /// One line of `check`.

@@ -1,13 +1,15 @@
 //! From the command line to an exit code.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use super::machine::variable;
 use super::wire::WireError;
-use super::{check, emulate, inspect, log, rotate, run};
+use super::{artefacts, check, emulate, generate, inspect, log, rotate, run};
 use crate::cli::args::{Cli, Command, Secret};
 use crate::cli::show;
 use crate::config::{Config, ConfigError};
@@ -68,26 +70,61 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     };
     let quiet = !matches!(command, Command::Run | Command::Rotate(_) | Command::Emulator(_));
     log::start(destination, global.verbose, quiet);
-    if let Command::Emulator(args) = command {
-        return emulate::emulate(args, global.json).await;
+    let (file, json) = (global.config.as_deref(), global.json);
+    match command {
+        Command::Run => run::run(&configured(file)?, json).await,
+        Command::Rotate(args) => rotate::rotate(&configured(file)?, args, json).await,
+        Command::Accounts => inspect::accounts(&configured(file)?, json).await,
+        Command::Secret(Secret::Show(args)) => inspect::secret(&configured(file)?, &args, json).await,
+        Command::Check(args) => {
+            if !args.offline {
+                bodies_stay_out_of_logs()?;
+            }
+            check::check(named(file)?, args.offline, json).await
+        }
+        Command::Tenant(_) => {
+            configured(file)?;
+            Err(Failure::new(Exit::Internal, "the tenant's settings are not wired yet; nothing was changed".to_owned()))
+        }
+        Command::Emulator(args) => {
+            bodies_stay_out_of_logs()?;
+            emulate::emulate(args, json).await
+        }
+        Command::Generate(args) => generate::generate(file, &args, json),
+        Command::Config(topic) => Ok(artefacts::tell(topic, json)),
+        Command::Completions { shell } => Ok(artefacts::complete(shell, json)),
+        Command::Man { out } => artefacts::write_man_pages(&out, json),
     }
-    let Some(file) = &global.config else {
-        return Err(Failure::new(
+}
+
+/// The configuration, for a command that goes to the provider or to a vault with it.
+fn configured(file: Option<&Path>) -> Result<Config, Failure> {
+    bodies_stay_out_of_logs()?;
+    Ok(Config::read(named(file)?)?)
+}
+
+/// The configuration file, which must be named.
+pub(super) fn named(file: Option<&Path>) -> Result<&Path, Failure> {
+    file.ok_or_else(|| {
+        Failure::new(
             Exit::Configuration,
             "no configuration file is named; say --config FILE, or set NCLOUD_ROTATOR_CONFIG".to_owned(),
-        ));
-    };
-    if let Command::Check(args) = command {
-        return check::check(file, args.offline, global.json).await;
+        )
+    })
+}
+
+/// The variable by which AWS's libraries write whole requests and answers, secrets among them, into the log.
+const LOG_SENSITIVE_BODIES: &str = "LOG_SENSITIVE_BODIES";
+
+/// Refuses to go near a network while libraries are told to log what crosses it.
+fn bodies_stay_out_of_logs() -> Result<(), Failure> {
+    if variable(LOG_SENSITIVE_BODIES).is_none_or(|value| value.is_empty()) {
+        return Ok(());
     }
-    let config = Config::read(file)?;
-    match command {
-        Command::Run => run::run(&config, global.json).await,
-        Command::Rotate(args) => rotate::rotate(&config, args, global.json).await,
-        Command::Accounts => inspect::accounts(&config, global.json).await,
-        Command::Secret(Secret::Show(args)) => inspect::secret(&config, &args, global.json).await,
-        Command::Check(_) | Command::Emulator(_) => Ok(Exit::Success),
-    }
+    let message = format!(
+        "{LOG_SENSITIVE_BODIES} is set, by which libraries write passwords into the log; unset it and start again"
+    );
+    Err(Failure::new(Exit::Configuration, message))
 }
 
 /// `--help` and `--version` go to standard output and are no errors; everything else is a usage error.

@@ -1,8 +1,10 @@
 //! Floor 5: the only place that wires adapters to ports, and the process's own life: signals, logging, exit codes.
 
+mod artefacts;
 mod check;
 mod command;
 mod emulate;
+mod generate;
 mod inspect;
 mod log;
 mod machine;
