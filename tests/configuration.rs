@@ -660,21 +660,24 @@ fn what_is_meant_is_accepted() {
 }
 
 #[test]
-fn a_key_file_is_missed_only_by_who_needs_it() {
+fn a_file_is_missed_only_by_who_needs_it() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("folder")).unwrap();
     let file = directory.path().join("rotator.toml");
     let text = with("{ env = \"NCLOUD_ACCESS_KEY\" }", "{ file = \"access\" }")
-        .replace("{ env = \"NCLOUD_SECRET_KEY\" }", "{ file = \"folder\" }");
+        .replace("{ env = \"NCLOUD_SECRET_KEY\" }", "{ file = \"folder\" }")
+        .replace("rate       = \"5/s\"", "ca_file = \"ca.pem\"");
     fs::write(&file, &text).unwrap();
     let config = Config::load(&file, &Environment::empty()).unwrap();
     let error = config.check_files().unwrap_err();
     let found: Vec<_> = error.problems().iter().map(|problem| (problem.kind(), problem.line())).collect();
-    assert_eq!(found, [(Code::MissingFile, Some(6)), (Code::MissingFile, Some(7))]);
+    assert_eq!(found, [6, 7, 10].map(|line| (Code::MissingFile, Some(line))));
+    assert!(error.problems()[2].to_string().starts_with("the CA file "), "{error:?}");
 
     fs::write(directory.path().join("access"), "A").unwrap();
     fs::remove_dir(directory.path().join("folder")).unwrap();
     fs::write(directory.path().join("folder"), "S").unwrap();
+    fs::write(directory.path().join("ca.pem"), "").unwrap();
     config.check_files().unwrap();
 }
 
