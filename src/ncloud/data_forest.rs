@@ -250,4 +250,23 @@ mod tests {
         assert_eq!(read(json!({"contents": [item("a"), {"id": "b"}]})), Err("contents[1] has no name".into()));
         assert_eq!(read(json!({"contents": [{"name": "b"}]})), Err("contents[0] has no id".into()));
     }
+
+    #[test]
+    fn xml_lists_are_read_by_the_same_rules() {
+        let read = |text: &str| {
+            let body = Body::parse(text.as_bytes());
+            contents(body.fields()).map(|accounts| accounts.into_iter().map(|account| account.id.0).collect::<Vec<_>>())
+        };
+        let item = |id: &str| format!("<contents><id>{id}</id><name>{id}</name><status>RUNNING</status></contents>");
+        let ids = |ids: &[&str]| Ok(ids.iter().map(|id| (*id).to_owned()).collect());
+        assert_eq!(read(&format!("<L>{}<total>1</total></L>", item("a"))), ids(&["a"]));
+        assert_eq!(read(&format!("<L>{}<success>true</success>{}</L>", item("a"), item("b"))), ids(&["a", "b"]));
+        assert_eq!(read("<L><total>0</total><contents/></L>"), ids(&[]));
+        assert_eq!(read("<L><total>0</total></L>"), ids(&[]));
+        assert!(read("<L><success>true</success></L>").is_err());
+        assert!(read(&format!("<L>{}<total>2</total></L>", item("a"))).is_err());
+        let nameless = format!("<L>{}<contents><id>b</id></contents></L>", item("a"));
+        assert_eq!(read(&nameless), Err("contents[1] has no name".into()));
+        assert_eq!(read(&format!("<L>{}<contents/></L>", item("a"))), Err("contents[1] is no object".into()));
+    }
 }
