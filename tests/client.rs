@@ -8,8 +8,16 @@
     reason = "this whole file is a test; clippy excuses test functions only, and not what they call"
 )]
 
+#[path = "client/formats.rs"]
+mod formats;
 #[path = "client/harness.rs"]
 mod harness;
+#[path = "client/keys.rs"]
+mod keys;
+#[path = "client/network.rs"]
+mod network;
+#[path = "client/settings.rs"]
+mod settings;
 
 use std::process::Command;
 use std::sync::Arc;

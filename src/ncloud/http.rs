@@ -136,11 +136,8 @@ fn cause(error: &reqwest::Error) -> String {
     if let Some(tls) = source::<rustls::Error>(error) {
         return format!("TLS: {tls}");
     }
-    if let Some(cause) = tunnel(error) {
-        return cause.to_owned();
-    }
-    source::<std::io::Error>(error)
-        .map_or_else(|| "no connection could be made".to_owned(), |io| format!("no connection ({})", io.kind()))
+    let what = tunnel(error).unwrap_or("no connection");
+    source::<std::io::Error>(error).map_or_else(|| what.to_owned(), |io| format!("{what} ({})", io.kind()))
 }
 
 /// What the proxy did. The library's error has no public type, only fixed words.
