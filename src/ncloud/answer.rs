@@ -56,8 +56,9 @@ pub(super) fn classify_setting(call: &'static str, api: Api, status: u16, bytes:
 }
 
 /// The table. Gov's v2 has words for codes, and no document lists them, so there the status decides. Its 400 is a refusal
-/// of the password unless it finds fault with another field: a refused password is never discarded, while one that is sent
-/// again for ever would run into the account's expiry.
+/// of the password unless it finds fault with another field. It may mean that the account is gone, too: then the next list
+/// does not have it. Taking it for a refusal loses nothing, since a refused password is never discarded, while one that is
+/// sent again for ever would run into the account's expiry.
 fn class(dialect: Dialect, id: Option<&AccountId>, status: u16, bytes: &[u8], body: &Body) -> Answer {
     match (status, body.code()) {
         (200..=299, code) => carried_out(dialect, id, (status, code), bytes, body),
