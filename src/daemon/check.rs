@@ -89,7 +89,8 @@ fn state(config: &Config) -> CheckLine {
     };
     let what = format!("state directory {}", state_dir.display());
     if let Err(error) = durable::probe_nearest(&state_dir) {
-        return CheckLine::bad(what, Exit::Denied, error.to_string());
+        let exit = if error.kind() == durable::Kind::Denied { Exit::Denied } else { Exit::Unavailable };
+        return CheckLine::bad(what, exit, error.to_string());
     }
     // A journal that is there must be readable; one that is not is made by the first rotation, and not by a look.
     match Journal::found(&state_dir).then(|| Journal::open(&state_dir, &SystemEntropy)) {
