@@ -1,5 +1,6 @@
 //! `rotate`: now, due or not.
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::bench::{ACTIVE, Bench};
@@ -152,4 +153,22 @@ fn a_rotation_that_cannot_end_names_what_is_unfinished_within_its_wait() {
     let told = bench.run("rotate df001 --wait 0s --json").ends_with(75).json();
     assert_eq!((&told["exit"], &told["accounts"][0]["result"]), (&json!("temporary"), &json!("unfinished")));
     assert_eq!(told["accounts"][0]["pending"], true);
+}
+
+#[test]
+fn a_rotation_that_is_asked_to_end_says_what_goes_on_later() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let bench = Bench::new();
+        bench.emulator.fault_always("svc-batch", &json!("drop-after"));
+        let running = bench.start("rotate svc-batch");
+        bench.emulator.until_sent("svc-batch", 3);
+        running.signal(signal);
+        let finished = running.finish().ends_with(75);
+        assert!(finished.row("main/sub-account/svc-batch").contains("goes on at the next start"));
+        bench.holds_the_promise();
+        bench.emulator.clear_faults();
+        bench.run("rotate svc-batch").ends_with(0);
+        assert_eq!(bench.emulator.passwords_tried("svc-batch"), 1);
+        bench.is_settled("svc-batch", bench.emulator.account("svc-batch").changes);
+    }
 }

@@ -1,11 +1,15 @@
 //! `run`: what a person sees of the daemon, from its start to its end.
 
+use std::fs;
+use std::process::Command;
+
 use nix::sys::signal::Signal;
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bench::{ACTIVE, Bench};
-use crate::process::Running;
+use crate::process::{Running, Transcript};
+use crate::vault::Vault;
 
 /// Started, and waited for until it says what comes next.
 fn started(bench: &Bench, words: &str) -> Running {
@@ -97,6 +101,33 @@ fn what_one_run_leaves_unfinished_the_next_one_finishes() {
     assert_eq!(bench.emulator.passwords_tried("svc-batch"), 1);
     let live = bench.emulator.account("svc-batch");
     bench.is_settled("svc-batch", live.changes);
+}
+
+/// The README's first command, its files elsewhere.
+#[test]
+fn the_quickstart_rotates_within_seconds_and_a_second_start_rotates_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let quickstart = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/quickstart.toml")).unwrap();
+    let file = dir.path().join("quickstart.toml");
+    fs::write(&file, quickstart.replace("../target/quickstart", &dir.path().display().to_string())).unwrap();
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ncloud-rotator"));
+        command.env_clear().args(["run", "--config"]).arg(&file);
+        let running = Running::start(command, Transcript::default());
+        running.says("event=\"next\"");
+        running.signal(Signal::SIGINT);
+        running.finish().ends_with(0).out.matches("event=\"rotated\"").count()
+    };
+    assert_eq!((run(), run()), (ACTIVE.len(), 0));
+    let accounts: Value = serde_json::from_slice(&fs::read(dir.path().join("accounts.json")).unwrap()).unwrap();
+    let batch = &accounts["sub_accounts"][0];
+    let vault = Vault::new(dir.path().join("vault"), dir.path().join("identity.txt"));
+    let current =
+        vault.password(&format!("ncloud/main/sub-account/{}", batch["login_id"].as_str().unwrap()), "current");
+    assert_eq!(
+        (batch["credential"]["password"].as_str(), &batch["credential"]["changes"]),
+        (current.as_deref(), &json!(1))
+    );
 }
 
 #[test]
