@@ -10,6 +10,7 @@ use super::log::LogObserver;
 use super::{signals, wire};
 use crate::cli::show;
 use crate::config::Config;
+use crate::domain::account::AccountName;
 use crate::domain::exit::Exit;
 use crate::engine::watch::watch;
 use crate::trigger::Trigger;
@@ -25,11 +26,16 @@ pub(super) async fn run(config: &Config, json: bool) -> Result<Exit, Failure> {
     info!(event = "started", config = config.file(), version = env!("CARGO_PKG_VERSION"), "ncloud-rotator runs");
     let summary = watch(&wired.world, &wake, &shutdown).await;
     trigger.stop().await;
-    if summary.unfinished.is_empty() {
+    let names = |names: &[AccountName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let (unfinished, unread) = (names(&summary.unfinished), names(&summary.unread));
+    if unfinished.is_empty() && unread.is_empty() {
         info!(event = "stopped", rotated = summary.rotated, "ncloud-rotator ends; nothing is unfinished");
     } else {
-        let unfinished = summary.unfinished.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        warn!(event = "stopped", rotated = summary.rotated, unfinished, "ncloud-rotator ends; the next start resumes");
+        let rotated = summary.rotated;
+        warn!(
+            event = "stopped",
+            rotated, unfinished, unread, "ncloud-rotator ends; the next start goes on from the vault"
+        );
     }
     if json {
         show::print_json(&summary);

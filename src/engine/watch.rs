@@ -39,6 +39,8 @@ pub struct Summary {
     pub rotated: u64,
     /// Accounts whose rotation goes on at the next start.
     pub unfinished: Vec<AccountName>,
+    /// Accounts of which nothing is known, since their secrets could not be read at the last look.
+    pub unread: Vec<AccountName>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +53,13 @@ struct Retry {
 pub async fn watch(world: &Arc<World>, wake: &Notify, shutdown: &CancellationToken) -> Summary {
     let mut summary = Summary::default();
     let mut retries: HashMap<AccountName, Retry> = HashMap::new();
+    let mut unlisted = 0_u32;
     while !shutdown.is_cancelled() {
-        let next = look(world, shutdown, &mut retries, &mut summary).await;
+        let Looked { next, saw_all } = look(world, shutdown, &mut retries, &mut summary).await;
         let now = world.clock.wall();
+        unlisted = if saw_all { 0 } else { unlisted.saturating_add(1) };
+        let again = (unlisted > 0).then(|| now.checked_add(NEXT_TURN.after(unlisted, "discovery")).ok()).flatten();
+        let next = next.into_iter().chain(again).min();
         let pause = next.map_or(LONGEST_SLEEP, |at| at.duration_since(now)).clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
         tokio::select! {
             () = world.clock.sleep(pause.unsigned_abs()) => {}
@@ -64,16 +70,29 @@ pub async fn watch(world: &Arc<World>, wake: &Notify, shutdown: &CancellationTok
     summary
 }
 
-/// One look: discover, survey, rotate what is due. Returns when something is next to be done.
+/// What one look came to.
+struct Looked {
+    /// When something is next to be done.
+    next: Option<Timestamp>,
+    /// Whether every kind of account could be listed, and every secret be read.
+    saw_all: bool,
+}
+
+/// One look: discover, survey, rotate what is due.
 async fn look(
     world: &Arc<World>,
     shutdown: &CancellationToken,
     retries: &mut HashMap<AccountName, Retry>,
     summary: &mut Summary,
-) -> Option<Timestamp> {
+) -> Looked {
+    let discovery = async {
+        release_tenants(world).await;
+        world.settle_settings().await;
+        world.discover().await
+    };
     let discovery = tokio::select! {
-        discovery = async { release_tenants(world).await; world.discover().await } => discovery,
-        () = shutdown.cancelled() => return None,
+        discovery = discovery => discovery,
+        () = shutdown.cancelled() => return Looked { next: None, saw_all: false },
     };
     for problem in &discovery.conflicts {
         world.note(&Fact::Conflict { problem: &problem.to_string() });
@@ -81,7 +100,12 @@ async fn look(
     for (managed, standing) in &discovery.skipped {
         world.note(&Fact::Skipped { account: &managed.name, why: &standing.to_string() });
     }
+    let listed_all = discovery.failures.is_empty();
     let surveyed = world.survey(discovery.managed).await;
+    let unread =
+        surveyed.iter().filter(|surveyed| surveyed.status.is_err()).map(|surveyed| surveyed.managed.name.clone());
+    summary.unread = unread.collect();
+    let saw_all = listed_all && summary.unread.is_empty();
     let now = world.clock.wall();
     let mut due: Vec<&Surveyed<'_>> = surveyed
         .iter()
@@ -97,10 +121,10 @@ async fn look(
     };
     let reports = world.rotate(turn, Insistence::None, &patience, |_| ()).await;
     settle(world, &reports, retries, summary);
-    if shutdown.is_cancelled() {
-        return None;
-    }
-    announce(world, &surveyed, &reports, retries)
+    let saw_nothing = !saw_all && surveyed.iter().all(|surveyed| surveyed.status.is_err());
+    let next =
+        if shutdown.is_cancelled() || saw_nothing { None } else { announce(world, &surveyed, &reports, retries) };
+    Looked { next, saw_all }
 }
 
 /// A stopped tenant is probed once a look, and goes on when its keys are good again.

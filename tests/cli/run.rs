@@ -130,14 +130,19 @@ fn the_quickstart_rotates_within_seconds_and_a_second_start_rotates_nothing() {
     );
 }
 
+/// Well before the ten minutes after which it looks again anyway.
 #[test]
-fn a_provider_that_is_away_at_the_start_does_not_end_the_daemon() {
+fn a_provider_that_is_away_at_the_start_is_asked_again_soon() {
     let bench = Bench::new();
     bench.emulator.stop();
     let running = bench.start("run");
     running.says("event=\"not-discovered\"");
-    running.signal(Signal::SIGINT);
-    running.finish().ends_with(0);
+    bench.emulator.restart();
+    running.says("event=\"next\"");
+    running.signal_and_finish();
+    for name in ACTIVE {
+        bench.is_settled(name, 1);
+    }
 }
 
 impl Running {
