@@ -131,15 +131,18 @@ fn bodies_stay_out_of_logs() -> Result<(), Failure> {
 fn usage(error: &clap::Error) -> ExitCode {
     // The reader may have gone; there is nobody else to tell.
     let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(Exit::Success.code()),
-        kind => {
-            if std::env::args().any(|word| word == "--json") {
-                show::print_json(&serde_json::json!({ "exit": Exit::Usage, "error": kind.to_string() }));
-            }
-            ExitCode::from(Exit::Usage.code())
-        }
+    if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
+        return ExitCode::from(Exit::Success.code());
     }
+    // A command line that cannot be read has no flags; the word itself must do.
+    if std::env::args_os().any(|word| word == "--json") {
+        let told = error.to_string();
+        let cause: Vec<&str> = told.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+        let cause = cause.join(" ");
+        let cause = cause.trim_start_matches("error: ");
+        show::print_json(&serde_json::json!({ "exit": Exit::Usage, "error": cause }));
+    }
+    ExitCode::from(Exit::Usage.code())
 }
 
 fn fail(failure: &Failure, json: bool) -> ExitCode {

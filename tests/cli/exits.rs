@@ -33,6 +33,18 @@ fn a_command_ends_with(#[case] words: &str, #[case] code: i32) {
     assert_eq!(bench.emulator.sends().len(), 0);
 }
 
+#[rstest]
+#[case("rotate --json")]
+#[case("--json rotate svc-batch --all")]
+#[case("secret show --json")]
+#[case("rotate nobody --json")]
+fn with_json_a_wrong_command_line_is_told_in_one_document_too(#[case] words: &str) {
+    let bench = Bench::new();
+    let told = bench.run(words).ends_with(64).json();
+    assert_eq!(told["exit"], "usage");
+    assert!(told["error"].as_str().is_some_and(|error| error.len() > 10 && !error.contains('\n')), "{told}");
+}
+
 #[test]
 fn an_address_in_use_makes_the_emulator_unavailable() {
     let bench = Bench::new();
