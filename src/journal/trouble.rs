@@ -70,9 +70,13 @@ impl Trouble {
 
     fn is_denied(&self) -> bool {
         match self {
-            Self::File(cause) => {
-                matches!(cause.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
-            }
+            Self::File(cause) => matches!(
+                cause.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::AlreadyExists
+            ),
             Self::Sqlite(cause) => matches!(
                 cause.sqlite_error_code(),
                 Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)

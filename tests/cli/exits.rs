@@ -168,9 +168,17 @@ fn check_ends_like_its_first_failing_line() {
 fn check_needs_everything_and_leaves_nothing_behind() {
     let bench = Bench::new();
     let finished = bench.run("check").ends_with(0);
-    for told in ["keys of main", "vault local", "state directory", "clock against main's", "listed; 4 to be rotated"] {
+    for told in [
+        "keys of main",
+        "vault local",
+        "state directory",
+        "clock against main's",
+        "s apart, 30s allowed",
+        "listed; 4 to be rotated",
+    ] {
         assert!(finished.out.contains(told), "{}", finished.out);
     }
+    assert!(!finished.out.contains("ms"), "{}", finished.out);
     assert!(!bench.vault.root().exists() && !bench.vault.identity().exists() && !bench.state().exists());
     assert_eq!(bench.emulator.sends().len(), 0);
 }

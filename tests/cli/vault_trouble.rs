@@ -78,7 +78,7 @@ fn a_file_where_the_state_belongs_is_told_and_nothing_is_sent() {
     let bench = Bench::new();
     fs::write(bench.state(), "not a directory").unwrap();
     for words in ["rotate svc-batch", "check", "run"] {
-        let said = bench.run(words).ends_with(69).text();
+        let said = bench.run(words).ends_with(77).text();
         assert_eq!(said.matches(&bench.state().display().to_string()).count(), mentions(words), "{said}");
     }
     assert_eq!(bench.emulator.sends().len(), 0);
