@@ -2,5 +2,6 @@
 
 pub mod args;
 pub mod artefacts;
+pub mod ask;
 pub mod progress;
 pub mod show;

@@ -229,15 +229,39 @@ impl Generated<'_> {
     }
 }
 
+/// A tenant's settings, as a table: the setting, its value at the provider, what the configuration says of it.
+#[must_use]
+pub fn settings_table(rows: &[[String; 3]]) -> String {
+    let mut table = table(["SETTING", "AT THE PROVIDER", "CONFIGURATION"]);
+    for row in rows {
+        table.add_row(row.iter().map(Cell::new));
+    }
+    table.to_string()
+}
+
 /// One line of `check`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckLine {
     /// What was checked.
     pub what: String,
+    /// How it went.
+    pub state: CheckState,
     /// How a command ends because of it; success when it is good.
     pub exit: Exit,
     /// What was seen, and the remedy when it is not good.
     pub remark: String,
+}
+
+/// How one check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    /// As it should be.
+    Ok,
+    /// Worth a look; rotations go on without it.
+    Warning,
+    /// Rotations cannot do without it.
+    Failed,
 }
 
 /// The result of `check`, as a table.
@@ -245,7 +269,11 @@ pub struct CheckLine {
 pub fn check_table(lines: &[CheckLine]) -> String {
     let mut table = table(["", "CHECK", "REMARK"]);
     for line in lines {
-        let (mark, colour) = if line.exit == Exit::Success { ("ok", Color::Green) } else { ("FAIL", Color::Red) };
+        let (mark, colour) = match line.state {
+            CheckState::Ok => ("ok", Color::Green),
+            CheckState::Warning => ("warn", Color::Yellow),
+            CheckState::Failed => ("FAIL", Color::Red),
+        };
         table.add_row([Cell::new(mark).fg(colour), Cell::new(&line.what), Cell::new(&line.remark)]);
     }
     table.to_string()

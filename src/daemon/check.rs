@@ -3,23 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::command::Failure;
 use super::log::LogObserver;
 use super::machine::SystemEntropy;
+use super::no_journal::NoJournal;
 use super::wire::{self, WireError};
-use crate::cli::show::{self, CheckLine};
+use crate::cli::show::{self, CheckLine, CheckState};
 use crate::config::{Config, KeyPlace, Reach};
-use crate::domain::account::Subject;
+use crate::domain::account::Kind;
 use crate::domain::exit::Exit;
-use crate::domain::rotation::{Answer, Record};
-use crate::domain::token::Token;
 use crate::durable;
-use crate::engine::report::vault_exit;
+use crate::engine::report::{provider_exit, vault_exit};
+use crate::engine::world::Tenant;
 use crate::journal::Journal;
-use crate::ports::journal::{Journal as JournalPort, JournalError, SendId};
 use crate::ports::provider::ProviderError;
 
 /// Checks, prints a line each, and answers with the exit code of the first line that fails.
@@ -115,11 +113,14 @@ async fn provider(config: &Config, lines: &mut Vec<CheckLine>) {
             let what = format!("{kind} accounts of {name}");
             let failure = discovery.failures.iter().find(|failure| failure.tenant == *name && failure.kind == *kind);
             if let Some(failure) = failure {
-                lines.push(CheckLine::bad(what, exit_of(&failure.error), failure.error.to_string()));
+                lines.push(CheckLine::bad(what, provider_exit(&failure.error), failure.error.to_string()));
                 continue;
             }
             let matched = discovery.managed.iter().filter(|m| m.name.tenant == *name && m.name.kind == *kind).count();
             lines.push(CheckLine::good(what, format!("listed; {matched} to be rotated")));
+            if *kind == Kind::SubAccount {
+                settings(name, tenant, lines).await;
+            }
             let bound = tenant.gateway.max_clock_skew;
             let what = format!("clock against {name}'s {kind} gateway");
             lines.push(match provider.clock().skew() {
@@ -147,6 +148,20 @@ async fn provider(config: &Config, lines: &mut Vec<CheckLine>) {
     }
 }
 
+/// Reading the settings shows whether the rights to do so are there. The right to reset a password shows only in a reset.
+async fn settings(name: &str, tenant: &Tenant, lines: &mut Vec<CheckLine>) {
+    let what = format!("password expiration of {name}");
+    lines.push(match tenant.settings.expiration().await {
+        Ok(expiration) => CheckLine::good(what, expiration.to_string()),
+        Err(error) => CheckLine::setting(what, tenant.expiration.enforced().is_some(), &error),
+    });
+    let what = format!("login alias of {name}");
+    lines.push(match tenant.settings.login_alias().await {
+        Ok(alias) => CheckLine::good(what, alias.map_or_else(|| "none".to_owned(), |alias| alias.login_url())),
+        Err(error) => CheckLine::setting(what, tenant.login_alias.enforced().is_some(), &error),
+    });
+}
+
 fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
@@ -156,56 +171,31 @@ fn apart(skew: SignedDuration) -> String {
     format!("{} s apart", skew.abs().as_secs())
 }
 
-const fn exit_of(error: &ProviderError) -> Exit {
-    if error.is_temporary() { Exit::Unavailable } else { Exit::Denied }
-}
-
 impl CheckLine {
     const fn good(what: String, remark: String) -> Self {
-        Self { what, exit: Exit::Success, remark }
+        Self { what, state: CheckState::Ok, exit: Exit::Success, remark }
     }
 
     const fn bad(what: String, exit: Exit, remark: String) -> Self {
-        Self { what, exit, remark }
+        Self { what, state: CheckState::Failed, exit, remark }
+    }
+
+    /// A setting that cannot be read. Where it is only followed, the configuration stands in for it; a right that lacks is a
+    /// failure all the same.
+    fn setting(what: String, enforced: bool, error: &ProviderError) -> Self {
+        match provider_exit(error) {
+            Exit::Denied => Self::bad(what, Exit::Denied, error.to_string()),
+            exit if enforced => Self::bad(what, exit, error.to_string()),
+            _ => Self {
+                what,
+                state: CheckState::Warning,
+                exit: Exit::Success,
+                remark: format!("{error}; what the configuration says counts"),
+            },
+        }
     }
 
     fn unwired(what: &str, error: &WireError) -> Self {
         Self::bad(what.to_owned(), error.exit(), error.to_string())
-    }
-}
-
-/// Discovery asks no journal, and a check makes none.
-struct NoJournal;
-
-#[async_trait]
-impl JournalPort for NoJournal {
-    fn id(&self) -> &'static str {
-        ""
-    }
-
-    async fn first_seen(&self, _: &Subject, now: Timestamp) -> Result<Timestamp, JournalError> {
-        Ok(now)
-    }
-
-    async fn record(&self, _: &Subject) -> Result<Record, JournalError> {
-        Err(NoJournal::error())
-    }
-
-    async fn sending(&self, _: &Subject, _: Token) -> Result<SendId, JournalError> {
-        Err(NoJournal::error())
-    }
-
-    async fn answered(&self, _: SendId, _: Answer) -> Result<(), JournalError> {
-        Err(NoJournal::error())
-    }
-
-    async fn keep(&self, _: &Subject, _: &[Token]) -> Result<(), JournalError> {
-        Err(NoJournal::error())
-    }
-}
-
-impl NoJournal {
-    fn error() -> JournalError {
-        JournalError { text: "a check keeps no journal, so that nothing can be sent by it".to_owned(), denied: false }
     }
 }

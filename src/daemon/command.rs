@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use super::machine::variable;
 use super::wire::WireError;
-use super::{artefacts, check, emulate, generate, inspect, log, rotate, run};
+use super::{artefacts, check, emulate, generate, inspect, log, rotate, run, tenant};
 use crate::cli::args::{Cli, Command, Secret};
 use crate::cli::show;
 use crate::config::{Config, ConfigError};
@@ -82,10 +82,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             }
             check::check(named(file)?, args.offline, json).await
         }
-        Command::Tenant(_) => {
-            configured(file)?;
-            Err(Failure::new(Exit::Internal, "the tenant's settings are not wired yet; nothing was changed".to_owned()))
-        }
+        Command::Tenant(command) => tenant::tenant(&configured(file)?, command, json).await,
         Command::Emulator(args) => {
             bodies_stay_out_of_logs()?;
             emulate::emulate(args, json).await

@@ -14,7 +14,7 @@ use crate::domain::exit::Exit;
 use crate::domain::secret::SecretName;
 use crate::engine::accounts::Failure as NotListed;
 use crate::engine::batch::BadName;
-use crate::engine::report::vault_exit;
+use crate::engine::report::{provider_exit, vault_exit};
 use crate::ports::vault::{Listing, Stage, Vault, VaultError};
 
 /// Lists the accounts that the configuration matches.
@@ -31,10 +31,7 @@ pub(super) async fn accounts(config: &Config, json: bool) -> Result<Exit, Failur
     let surveyed = world.survey(everyone.collect()).await;
     let mut answers: Vec<_> = surveyed.iter().map(|surveyed| show::account_answer(surveyed, now)).collect();
     answers.sort_by(|one, other| one.account.cmp(&other.account));
-    let listing = |NotListed { error, .. }: &NotListed| {
-        if error.is_temporary() { Exit::Unavailable } else { Exit::Denied }
-    };
-    let mut exit = discovery.failures.iter().map(listing).max().unwrap_or_default();
+    let mut exit = discovery.failures.iter().map(|failure| provider_exit(&failure.error)).max().unwrap_or_default();
     let unread = surveyed.iter().filter_map(|surveyed| surveyed.status.as_ref().err()).map(vault_exit).max();
     exit = exit.max(unread.unwrap_or_default());
     if !conflicts.is_empty() {

@@ -8,10 +8,12 @@ mod generate;
 mod inspect;
 mod log;
 mod machine;
+mod no_journal;
 mod reach;
 mod rotate;
 mod run;
 mod signals;
+mod tenant;
 mod wire;
 
 pub use command::main;

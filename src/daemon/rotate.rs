@@ -1,6 +1,6 @@
 //! `rotate`: now, due or not.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::command::Failure;
 use super::log::LogObserver;
 use super::{signals, wire};
 use crate::cli::progress::Progress;
-use crate::cli::{args, show};
+use crate::cli::{args, ask, show};
 use crate::config::Config;
 use crate::domain::backoff::Backoff;
 use crate::domain::exit::Exit;
@@ -195,24 +195,13 @@ fn exit_of(failure: &NotListed) -> Exit {
 
 /// Asks, when there is somebody to ask.
 fn confirmed(accounts: &[Managed<'_>]) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(true);
+    if std::io::stdin().is_terminal() {
+        for managed in accounts {
+            ask::say(&format!("  {}  ->  {}", managed.name, managed.secret));
+        }
     }
-    let mut stderr = std::io::stderr();
-    for managed in accounts {
-        let _ = writeln!(stderr, "  {}  ->  {}", managed.name, managed.secret);
-    }
-    let _ = write!(stderr, "Rotate {} now? [y/N] ", count(accounts.len()));
-    let _ = stderr.flush();
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::new(Exit::Internal, format!("the answer cannot be read: {error}")))?;
-    let yes = matches!(answer.trim(), "y" | "Y" | "yes");
-    if !yes {
-        let _ = writeln!(stderr, "Nothing was changed.");
-    }
-    Ok(yes)
+    ask::agreed(&format!("Rotate {} now?", count(accounts.len())))
+        .map_err(|error| Failure::new(Exit::Internal, format!("the answer cannot be read: {error}")))
 }
 
 fn count(accounts: usize) -> String {

@@ -8,6 +8,7 @@ use crate::domain::account::{AccountName, Standing};
 use crate::domain::exit::Exit;
 use crate::domain::rotation::{Block, Freeze, Outcome, VaultTrouble, Waiting};
 use crate::domain::secret::SecretName;
+use crate::ports::provider::ProviderError;
 use crate::ports::vault::VaultError;
 
 /// The result of one account's turn.
@@ -154,6 +155,23 @@ impl Outcomes {
             Self::Frozen { .. } | Self::Held { .. } => Exit::Unavailable,
             Self::Failed { exit, .. } => *exit,
         }
+    }
+}
+
+/// How a command ends because the provider could not be asked.
+#[must_use]
+pub const fn provider_exit(error: &ProviderError) -> Exit {
+    match error {
+        ProviderError::Authentication { .. } | ProviderError::Permission { .. } | ProviderError::Keys(_) => {
+            Exit::Denied
+        }
+        ProviderError::Unconfirmed { .. } | ProviderError::Throttled { .. } => Exit::Temporary,
+        ProviderError::Unreachable { .. }
+        | ProviderError::Server { .. }
+        | ProviderError::Unreadable { .. }
+        | ProviderError::NoSuchAccount { .. }
+        | ProviderError::Refused { .. }
+        | ProviderError::Impossible { .. } => Exit::Unavailable,
     }
 }
 

@@ -21,6 +21,7 @@ mod endpoint;
 mod errors;
 mod http;
 mod json;
+mod once;
 mod paging;
 mod remembering;
 mod role;

@@ -15,6 +15,7 @@ use super::body::{Body, Success};
 use super::endpoint::Endpoint;
 use super::errors::{Failure, classify_read};
 use super::http::{self, Http, Reply, take_in};
+use super::once::Once;
 use super::remembering::Remembering;
 use super::target::Target;
 use super::tls;
@@ -111,6 +112,7 @@ pub struct Transport {
     endpoint: Endpoint,
     keys: Remembering,
     clock: Arc<GatewayClock>,
+    once: Once,
 }
 
 /// A request before it is signed.
@@ -136,7 +138,8 @@ impl Transport {
         };
         let proxy = settings.proxy.as_ref().map(http::proxy).transpose()?.filter(|_| !endpoint.is_plain());
         let http = Http::new(tls, settings.timeout, proxy)?;
-        Ok(Self { http, endpoint, keys: Remembering::new(settings.keys), clock: settings.clock })
+        let keys = Remembering::new(settings.keys);
+        Ok(Self { http, endpoint, keys, clock: settings.clock, once: Once::default() })
     }
 
     pub(super) const fn clock(&self) -> &Arc<GatewayClock> {
@@ -202,9 +205,11 @@ impl Transport {
         Ok(body)
     }
 
-    /// Signs a change with `signed_at` and sends it, once, whatever becomes of it.
+    /// Signs a change with `signed_at` (or, when that was used already, the nearest time before it) and sends it, once,
+    /// whatever becomes of it.
     pub(super) async fn send(&self, request: &Request, signed_at: Timestamp) -> Result<Reply, Failure> {
         let keys = self.keys.keys().await.map_err(Failure::Keys)?;
+        let signed_at = self.once.time(request.target.as_str(), signed_at);
         self.send_with(request, signed_at, &keys).await
     }
 
@@ -306,6 +311,7 @@ mod tests {
             endpoint: Endpoint::parse(base).unwrap(),
             keys: Remembering::new(Arc::new(Fixed)),
             clock: Arc::new(GatewayClock::new(Arc::new(Still))),
+            once: Once::default(),
         }
     }
 

@@ -103,7 +103,10 @@ pub enum More {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
     /// 401: the gateway does not know the keys, or takes the signature for old.
-    #[error("the gateway refused the keys (HTTP {status}, code {code})")]
+    #[error(
+        "the gateway refused the keys (HTTP {status}, code {code}); see that access_key and secret_key are one active pair, and that \
+         this machine's clock is right"
+    )]
     Authentication {
         /// The HTTP status.
         status: u16,
@@ -111,7 +114,10 @@ pub enum ProviderError {
         code: String,
     },
     /// 401 code 210, 403: the keys are known and lack a right.
-    #[error("the keys lack the permission for {call} (HTTP {status}, code {code})")]
+    #[error(
+        "the keys lack the permission for {call} (HTTP {status}, code {code}); give their sub-account the right to it \
+         (docs/provider-notes.md)"
+    )]
     Permission {
         /// The call, as the provider's documents name it.
         call: &'static str,

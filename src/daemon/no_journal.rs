@@ -1,0 +1,48 @@
+//! The journal of commands that only look: there is none, and nothing that needs one can be done.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::account::Subject;
+use crate::domain::rotation::{Answer, Record};
+use crate::domain::token::Token;
+use crate::ports::journal::{Journal as JournalPort, JournalError, SendId};
+
+/// Discovery asks no journal, and a look makes none.
+pub(super) struct NoJournal;
+
+#[async_trait]
+impl JournalPort for NoJournal {
+    fn id(&self) -> &'static str {
+        ""
+    }
+
+    async fn first_seen(&self, _: &Subject, now: Timestamp) -> Result<Timestamp, JournalError> {
+        Ok(now)
+    }
+
+    async fn record(&self, _: &Subject) -> Result<Record, JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn sending(&self, _: &Subject, _: Token) -> Result<SendId, JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn answered(&self, _: SendId, _: Answer) -> Result<(), JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn keep(&self, _: &Subject, _: &[Token]) -> Result<(), JournalError> {
+        Err(NoJournal::error())
+    }
+}
+
+impl NoJournal {
+    fn error() -> JournalError {
+        JournalError {
+            text: "this command keeps no journal, so that no password can be sent by it".to_owned(),
+            denied: false,
+        }
+    }
+}

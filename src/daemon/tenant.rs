@@ -1,0 +1,171 @@
+//! `tenant`: the settings that a tenant has at the provider, shown and set.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::command::Failure;
+use super::log::LogObserver;
+use super::no_journal::NoJournal;
+use super::wire;
+use crate::cli::args::{self, WhichTenant};
+use crate::cli::{ask, show};
+use crate::config::{Config, Tenant};
+use crate::domain::alias::LoginAlias;
+use crate::domain::exit::Exit;
+use crate::domain::policy::{PasswordExpiration, Setting};
+use crate::engine::report::provider_exit;
+use crate::engine::settings::{EXPIRATION, LOGIN_ALIAS};
+use crate::engine::world::Tenant as Reached;
+use crate::ports::provider::{Expiration, ProviderError};
+
+/// Shows or sets what the command says.
+pub(super) async fn tenant(config: &Config, command: args::Tenant, json: bool) -> Result<Exit, Failure> {
+    let which = match &command {
+        args::Tenant::Show { tenant }
+        | args::Tenant::SetExpiration { tenant, .. }
+        | args::Tenant::SetLoginAlias { tenant, .. } => choose(config, tenant)?,
+    };
+    let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
+    let wired = wire::world_with(config, observer, Arc::new(NoJournal)).await?;
+    let Some(reached) = wired.world.tenants.get(&which.name) else {
+        return Err(Failure::new(Exit::Internal, format!("the tenant {} is not wired", which.name)));
+    };
+    let before = read(which, reached).await?;
+    let done = match command {
+        args::Tenant::Show { .. } => true,
+        args::Tenant::SetExpiration { expiration, yes, .. } => {
+            set_expiration(which, reached, &before, expiration, yes).await?
+        }
+        args::Tenant::SetLoginAlias { alias, yes, .. } => set_login_alias(which, reached, &before, &alias, yes).await?,
+    };
+    // Shown as the provider tells it afterwards, and not as it was asked for.
+    let settings = if done { read(which, reached).await? } else { before };
+    if json {
+        show::print_json(&settings);
+    } else {
+        show::print(&show::settings_table(&settings.rows()));
+    }
+    Ok(Exit::Success)
+}
+
+/// The tenant that is meant: the only one, or the one that is named.
+fn choose<'c>(config: &'c Config, which: &WhichTenant) -> Result<&'c Tenant, Failure> {
+    let names = || config.tenants.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut all = config.tenants.values();
+    match (&which.tenant, all.next(), all.next()) {
+        (Some(name), ..) => config
+            .tenants
+            .get(name)
+            .ok_or_else(|| Failure::new(Exit::Usage, format!("there is no tenant {name:?}; there are: {}", names()))),
+        (None, Some(only), None) => Ok(only),
+        (None, ..) => Err(Failure::new(Exit::Usage, format!("say which tenant with --tenant: {}", names()))),
+    }
+}
+
+/// A tenant's settings, as the provider tells them.
+#[derive(Debug, Serialize)]
+struct Settings {
+    tenant: String,
+    /// None: passwords do not expire.
+    expiration_days: Option<u16>,
+    login_alias: Option<LoginAlias>,
+    login_url: Option<String>,
+    #[serde(skip)]
+    expects: [String; 2],
+}
+
+impl Settings {
+    fn rows(&self) -> [[String; 3]; 2] {
+        let alias = match (&self.login_alias, &self.login_url) {
+            (Some(alias), Some(url)) => format!("{alias}  ({url})"),
+            _ => "none".to_owned(),
+        };
+        let [expiration, login_alias] = self.expects.clone();
+        [
+            [EXPIRATION.to_owned(), self.expiration().to_string(), expiration],
+            [LOGIN_ALIAS.to_owned(), alias, login_alias],
+        ]
+    }
+
+    fn expiration(&self) -> Expiration {
+        self.expiration_days.map_or(Expiration::Off, Expiration::Days)
+    }
+}
+
+async fn read(which: &Tenant, reached: &Reached) -> Result<Settings, Failure> {
+    let expiration = reached.settings.expiration().await.map_err(|error| failure(which, &error))?;
+    let login_alias = reached.settings.login_alias().await.map_err(|error| failure(which, &error))?;
+    Ok(Settings {
+        tenant: which.name.clone(),
+        expiration_days: match expiration {
+            Expiration::Days(days) => Some(days),
+            Expiration::Off | Expiration::Unset => None,
+        },
+        login_url: login_alias.as_ref().map(LoginAlias::login_url),
+        login_alias,
+        expects: [expects(&which.expiration), expects(&which.login_alias)],
+    })
+}
+
+fn expects<T: ToString>(setting: &Setting<T>) -> String {
+    setting.enforced().map_or_else(|| "followed".to_owned(), |value| format!("enforced: {}", value.to_string()))
+}
+
+async fn set_expiration(
+    which: &Tenant,
+    reached: &Reached,
+    before: &Settings,
+    wanted: PasswordExpiration,
+    yes: bool,
+) -> Result<bool, Failure> {
+    let (from, to) = (before.expiration(), Expiration::from(wanted));
+    if from == to {
+        return Ok(true);
+    }
+    let enforced = which.expiration.enforced().filter(|enforced| **enforced != wanted);
+    if !agreed(which, EXPIRATION, (&from.to_string(), &to.to_string()), enforced.map(ToString::to_string), yes)? {
+        return Ok(false);
+    }
+    reached.settings.set_expiration(to).await.map_err(|error| failure(which, &error))?;
+    Ok(true)
+}
+
+async fn set_login_alias(
+    which: &Tenant,
+    reached: &Reached,
+    before: &Settings,
+    wanted: &LoginAlias,
+    yes: bool,
+) -> Result<bool, Failure> {
+    if before.login_alias.as_ref() == Some(wanted) {
+        return Ok(true);
+    }
+    let from = before.login_alias.as_ref().map_or("none", LoginAlias::as_str);
+    let enforced = which.login_alias.enforced().filter(|enforced| *enforced != wanted);
+    if !agreed(which, LOGIN_ALIAS, (from, wanted.as_str()), enforced.map(ToString::to_string), yes)? {
+        return Ok(false);
+    }
+    reached.settings.set_login_alias(wanted).await.map_err(|error| failure(which, &error))?;
+    Ok(true)
+}
+
+/// Shows the change, and asks when there is somebody to ask.
+fn agreed(
+    which: &Tenant,
+    setting: &str,
+    (from, to): (&str, &str),
+    enforced: Option<String>,
+    yes: bool,
+) -> Result<bool, Failure> {
+    ask::say(&format!("{}: {setting}: {from} -> {to}, for every sub-account of the tenant", which.name));
+    if let Some(enforced) = enforced {
+        ask::say(&format!("the configuration enforces {enforced}: a running daemon will set it back"));
+    }
+    let unheard = |error| Failure::new(Exit::Internal, format!("the answer cannot be read: {error}"));
+    if yes { Ok(true) } else { ask::agreed("Change it?").map_err(unheard) }
+}
+
+fn failure(which: &Tenant, error: &ProviderError) -> Failure {
+    Failure::new(provider_exit(error), format!("tenant {}: {error}", which.name))
+}
