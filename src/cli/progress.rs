@@ -73,6 +73,9 @@ impl Observer for Progress {
                 let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
                 self.say(&format!("{account}: waiting until {until} for {why}{detail}"));
             }
+            Fact::OnlyCopy { account, secret } => self.say(&format!(
+                "{account}: THE LIVE PASSWORD IS IN THIS PROCESS ALONE: do not end it; make the vault writable again ({secret})"
+            )),
             Fact::Staged { account, superseding: true, .. } => {
                 self.say(&format!("{account}: the last candidate is kept, the next one is staged"));
             }

@@ -168,10 +168,12 @@ pub struct SecretAnswer {
 /// One version of a secret; its password is masked unless `reveal`.
 #[must_use]
 pub fn secret_answer(name: &SecretName, version: &ListedVersion, reveal: bool) -> SecretAnswer {
-    let mut value = version.value.expose().clone();
-    if !reveal && let Some(password) = value.get_mut("password") {
-        *password = MASK.into();
-    }
+    // Key by key, so that a password that is not to be shown is not even copied.
+    let shown = |(key, value): (&String, &serde_json::Value)| match key.as_str() {
+        "password" if !reveal => (key.clone(), MASK.into()),
+        _ => (key.clone(), value.clone()),
+    };
+    let value = version.value.expose().iter().map(shown).collect();
     SecretAnswer { name: name.clone(), stage: version.stage, token: version.token.to_string(), value }
 }
 

@@ -94,7 +94,16 @@ async fn find<'v>(
     let mut found: Vec<Found<'v>> = Vec::new();
     let mut unread = None;
     for (vault_name, vault) in vaults {
-        for name in vault.secrets().await.map_err(|error| vault_failure(&error))? {
+        let names = match vault.secrets().await {
+            Ok(names) => names,
+            // One vault in trouble must not hide the others.
+            Err(error) => {
+                tracing::warn!(event = "vault-unreadable", vault = vault_name, %error, "this vault cannot be looked into");
+                unread.get_or_insert(error);
+                continue;
+            }
+        };
+        for name in names {
             let by_its_own_name = name.as_str() == wanted;
             let account = match vault.show(&name).await {
                 Ok(listing) => listing.as_ref().and_then(account_in),

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -44,11 +44,15 @@ pub(super) fn start(destination: Destination, verbose: u8, quiet: bool) {
     }
 }
 
+/// The configuration's zone, as soon as it was read: one line must not show times of two zones.
+static ZONE: OnceLock<TimeZone> = OnceLock::new();
+
 struct LocalSeconds;
 
 impl FormatTime for LocalSeconds {
     fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
-        let now = super::machine::SystemClock.wall().to_zoned(TimeZone::system());
+        let zone = ZONE.get().cloned().unwrap_or_else(TimeZone::system);
+        let now = super::machine::SystemClock.wall().to_zoned(zone);
         write!(writer, "{}", now.strftime("%Y-%m-%dT%H:%M:%S%:z"))
     }
 }
@@ -62,6 +66,8 @@ pub(super) struct LogObserver {
 impl LogObserver {
     /// Times are shown in `zone`.
     pub(super) fn new(zone: TimeZone) -> Self {
+        // Only the first configuration of a process is read, and it sets the zone once.
+        let _ = ZONE.set(zone.clone());
         Self { zone, told: Mutex::new(HashMap::new()) }
     }
 
@@ -76,6 +82,46 @@ impl LogObserver {
     }
 }
 
+impl LogObserver {
+    /// What became of a tenant's settings.
+    fn note_setting(&self, fact: &Fact<'_>) {
+        match *fact {
+            Fact::SettingRead { tenant, setting, value }
+                if self.is_news(format!("setting {tenant} {setting}"), value) =>
+            {
+                info!(event = "setting-read", tenant, setting, value, "the tenant's setting at the provider");
+            }
+            Fact::SettingUnknown { tenant, setting, error }
+                if self.is_news(format!("setting {tenant} {setting}"), &error.to_string()) =>
+            {
+                warn!(
+                    event = "setting-unknown", tenant, setting, %error,
+                    "the tenant's setting cannot be read; what the configuration says counts"
+                );
+            }
+            Fact::Drift { tenant, setting, found, expected }
+                if self.is_news(format!("drift {tenant} {setting}"), &format!("{found} {expected}")) =>
+            {
+                warn!(
+                    event = "drift",
+                    tenant,
+                    setting,
+                    found,
+                    expected,
+                    "the tenant's setting is not what the policy expects; the tenant's is followed"
+                );
+            }
+            Fact::SettingEnforced { tenant, setting, from, to } => {
+                warn!(event = "setting-enforced", tenant, setting, from, to, "the tenant's setting was written");
+            }
+            Fact::SettingNotEnforced { tenant, setting, error } => {
+                error!(event = "setting-not-enforced", tenant, setting, %error, "the tenant's setting could not be written");
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Observer for LogObserver {
     fn note(&self, fact: &Fact<'_>) {
         match *fact {
@@ -87,37 +133,11 @@ impl Observer for LogObserver {
             Fact::NotDiscovered { tenant, kind, error } => {
                 warn!(event = "not-discovered", tenant, %kind, %error, "accounts could not be listed");
             }
-            Fact::SettingRead { tenant, setting, value } => {
-                if self.is_news(format!("setting {tenant} {setting}"), value) {
-                    info!(event = "setting-read", tenant, setting, value, "the tenant's setting at the provider");
-                }
-            }
-            Fact::SettingUnknown { tenant, setting, error } => {
-                if self.is_news(format!("setting {tenant} {setting}"), &error.to_string()) {
-                    warn!(
-                        event = "setting-unknown", tenant, setting, %error,
-                        "the tenant's setting cannot be read; what the configuration says counts"
-                    );
-                }
-            }
-            Fact::Drift { tenant, setting, found, expected } => {
-                if self.is_news(format!("drift {tenant} {setting}"), &format!("{found} {expected}")) {
-                    warn!(
-                        event = "drift",
-                        tenant,
-                        setting,
-                        found,
-                        expected,
-                        "the tenant's setting is not what the policy expects; the tenant's is followed"
-                    );
-                }
-            }
-            Fact::SettingEnforced { tenant, setting, from, to } => {
-                warn!(event = "setting-enforced", tenant, setting, from, to, "the tenant's setting was written");
-            }
-            Fact::SettingNotEnforced { tenant, setting, error } => {
-                error!(event = "setting-not-enforced", tenant, setting, %error, "the tenant's setting could not be written");
-            }
+            Fact::SettingRead { .. }
+            | Fact::SettingUnknown { .. }
+            | Fact::Drift { .. }
+            | Fact::SettingEnforced { .. }
+            | Fact::SettingNotEnforced { .. } => self.note_setting(fact),
             Fact::Conflict { problem } => {
                 if self.is_news(format!("conflict {problem}"), problem) {
                     error!(event = "conflict", problem, "rules and accounts do not fit together");
@@ -139,6 +159,12 @@ impl Observer for LogObserver {
                 let until = self.time(until);
                 let detail = detail.unwrap_or("-");
                 info!(event = "waiting", %account, %secret, waits_for = why.label(), until, detail, "waiting for {why}");
+            }
+            Fact::OnlyCopy { account, secret } => {
+                error!(
+                    event = "only-copy", %account, %secret,
+                    "THE LIVE PASSWORD IS IN THIS PROCESS ALONE: do not end it; make the vault writable again"
+                );
             }
             Fact::Rotated { account, secret, elsewhere: false } => {
                 info!(event = "rotated", %account, %secret, "rotated; the new password is stored and current");

@@ -28,6 +28,7 @@ impl Clock for SystemClock {
         clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the one place that waits for real")]
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }

@@ -8,15 +8,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::command::Failure;
 use super::log::LogObserver;
+use super::no_journal::NoJournal;
 use super::{signals, wire};
 use crate::cli::progress::Progress;
 use crate::cli::{args, ask, show};
 use crate::config::Config;
+use crate::domain::account::AccountName;
 use crate::domain::backoff::Backoff;
 use crate::domain::exit::Exit;
 use crate::domain::rotation::Insistence;
 use crate::engine::accounts::{Discovery, Failure as NotListed, Managed};
-use crate::engine::batch::{BadName, choose, planned};
+use crate::engine::batch::{BadName, choose, pacing, planned};
 use crate::engine::drive::Patience;
 use crate::engine::report::{Outcomes, Report};
 use crate::engine::world::World;
@@ -35,7 +37,11 @@ pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> R
     };
     let shutdown = signals::shutdown()
         .map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be heard: {error}")))?;
-    let wired = wire::world(config, observer).await?;
+    let wired = if args.dry_run {
+        wire::world_with(config, observer, Arc::new(NoJournal)).await?
+    } else {
+        wire::world(config, observer).await?
+    };
     let until = wired.world.clock.boot().saturating_add(args.wait);
     let turn = Turn { world: &wired.world, args: &args, until, shutdown: &shutdown, progress: progress.as_deref() };
     let Some(Done { mut reports, not_listed }) = turn.take().await? else { return Ok(Exit::Success) };
@@ -86,8 +92,11 @@ impl Turn<'_> {
             if !found_all(&discovery, &self.args.names) && self.goes_on(&not_listed, tries).await {
                 continue;
             }
-            let Some(more) = self.round(discovery, &not_listed).await? else { return Ok(None) };
-            reports.extend(more);
+            match self.round(discovery, &not_listed).await? {
+                Some(more) => reports.extend(more),
+                None if reports.is_empty() => return Ok(None),
+                None => return Ok(Some(Done { reports, not_listed: Vec::new() })),
+            }
             let missing = if self.args.all { not_listed } else { Vec::new() };
             if missing.is_empty() || !self.goes_on(&missing, tries).await {
                 missing.iter().for_each(tell);
@@ -98,17 +107,30 @@ impl Turn<'_> {
 
     /// Rotates what one look at the provider showed.
     async fn round(&self, discovery: Discovery<'_>, not_listed: &[NotListed]) -> Result<Option<Vec<Report>>, Failure> {
-        let mut reports = conflicts(&discovery);
+        let mut reports = conflicts(&discovery, &self.args.names);
+        if !reports.is_empty() && !self.args.all {
+            // Somebody named it: that it cannot be rotated is the answer.
+            return Ok(Some(reports));
+        }
         let chosen = choose(discovery, &self.args.names).map_err(|error| unknown(&error, not_listed))?;
         reports.extend(chosen.skipped.iter().map(|(managed, standing)| report(managed, Outcomes::skipped(standing))));
         if self.args.dry_run {
             reports.extend(self.world.survey(chosen.active).await.iter().map(planned));
             return Ok(Some(reports));
         }
-        if !chosen.active.is_empty() && !self.args.yes && !confirmed(&chosen.active)? {
+        let asked = !chosen.active.is_empty() && !self.args.yes;
+        if asked && !confirmed(&chosen.active)? {
             return Ok(None);
         }
-        let patience = Patience { until: Some(self.until), only_hopeful: true, shutdown: self.shutdown.clone() };
+        // Time at the question is a person's, and not counted.
+        let until = if asked { self.world.clock.boot().saturating_add(self.args.wait) } else { self.until };
+        let patience = Patience {
+            until: Some(until.saturating_add(pacing(&chosen.active))),
+            turn: None,
+            paced: true,
+            only_hopeful: true,
+            shutdown: self.shutdown.clone(),
+        };
         let insists = if self.args.all { Insistence::Spacing } else { Insistence::Hold };
         if let Some(progress) = self.progress {
             progress.begin(chosen.active.len());
@@ -153,11 +175,14 @@ fn found_all(discovery: &Discovery<'_>, names: &[String]) -> bool {
 }
 
 /// Accounts that no rotation may touch, because rules and accounts do not fit together.
-fn conflicts(discovery: &Discovery<'_>) -> Vec<Report> {
+fn conflicts(discovery: &Discovery<'_>, names: &[String]) -> Vec<Report> {
     let mut reports: Vec<Report> = Vec::new();
+    let is_meant = |account: &AccountName| {
+        names.is_empty() || names.iter().any(|name| account.name == *name || account.to_string() == *name)
+    };
     for conflict in &discovery.conflicts {
-        tracing::error!(event = "conflict", problem = %conflict, "rules and accounts do not fit together");
-        for account in conflict.accounts() {
+        for account in conflict.accounts().filter(|account| is_meant(account)) {
+            tracing::error!(event = "conflict", problem = %conflict, "rules and accounts do not fit together");
             let reason = conflict.to_string();
             let result = Outcomes::Failed { reason, exit: Exit::Configuration };
             reports.push(Report { account: account.clone(), secret: None, result });

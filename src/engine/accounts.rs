@@ -7,6 +7,7 @@ use super::world::{Managing, Tenant, World};
 use crate::domain::account::{Account, AccountName, Kind, Standing, Subject};
 use crate::domain::alias::LoginAlias;
 use crate::domain::due::{Facts, expires_at};
+use crate::domain::policy::Policy;
 use crate::domain::rule::{Conflict, conflicts};
 use crate::domain::secret::SecretName;
 use crate::ports::observer::Fact;
@@ -100,7 +101,7 @@ impl World {
                 }
                 match provider.accounts().await {
                     Ok(accounts) => {
-                        let expiration = self.expiration(tenant_name, provider.as_ref()).await;
+                        let expiration = self.expiration(tenant_name, tenant, provider.as_ref()).await;
                         let login_url = match kind {
                             Kind::SubAccount => self.login_url(tenant_name, tenant).await,
                             Kind::DataForest => None,
@@ -136,9 +137,13 @@ impl World {
             let Ok(secret) = managing.rule.secret_for(name, &account.id) else {
                 continue;
             };
+            let by_policy = managing.rule.policy.expiration_days;
             let days = match found.expiration {
-                Some(Expiration::Days(days)) => Some(days),
-                Some(Expiration::Off | Expiration::Unset) | None => managing.rule.policy.expiration_days,
+                Told::Tenant(Expiration::Days(days)) => Some(days),
+                Told::Tenant(Expiration::Off | Expiration::Unset) => by_policy,
+                // What the operator says of it counts; failing that, the shortest that the provider offers, since a password
+                // must not expire because a right was missing.
+                Told::Nothing => by_policy.or_else(|| Policy::EXPIRATION_DAYS.into_iter().min()),
             };
             let managed = Managed {
                 name: name.clone(),
@@ -160,17 +165,17 @@ impl World {
         self.note(&Fact::Discovered { tenant, kind, listed, matched });
     }
 
-    /// The tenant's own setting where there is one; none means that the policy decides.
-    async fn expiration(&self, tenant: &str, provider: &dyn Provider) -> Option<Expiration> {
+    /// The tenant's own setting; what is enforced stands in for one that cannot be read.
+    async fn expiration(&self, name: &str, tenant: &Tenant, provider: &dyn Provider) -> Told {
         match provider.expiration().await {
-            Ok(Expiration::Unset) => None,
+            Ok(Expiration::Unset) => Told::Tenant(Expiration::Unset),
             Ok(set) => {
-                self.note(&Fact::SettingRead { tenant, setting: EXPIRATION, value: &set.to_string() });
-                Some(set)
+                self.note(&Fact::SettingRead { tenant: name, setting: EXPIRATION, value: &set.to_string() });
+                Told::Tenant(set)
             }
             Err(error) => {
-                self.note(&Fact::SettingUnknown { tenant, setting: EXPIRATION, error: &error });
-                None
+                self.note(&Fact::SettingUnknown { tenant: name, setting: EXPIRATION, error: &error });
+                tenant.expiration.enforced().map_or(Told::Nothing, |enforced| Told::Tenant(Expiration::from(*enforced)))
             }
         }
     }
@@ -199,8 +204,17 @@ struct Found<'w> {
     tenant: &'w Tenant,
     kind: Kind,
     accounts: Vec<(AccountName, Account)>,
-    expiration: Option<Expiration>,
+    expiration: Told,
     login_url: Option<String>,
+}
+
+/// What was told of an expiration.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    /// By the tenant.
+    Tenant(Expiration),
+    /// By nobody: it cannot be read.
+    Nothing,
 }
 
 fn named(tenant: &str, kind: Kind, accounts: Vec<Account>) -> Vec<(AccountName, Account)> {

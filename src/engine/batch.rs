@@ -1,6 +1,7 @@
 //! Many rotations at once, and the choice of accounts by the names that people give.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 
@@ -10,7 +11,7 @@ use super::report::{Outcomes, Report, vault_exit};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::{AccountName, Standing};
-use crate::domain::rotation::{Goal, Insistence, Waiting};
+use crate::domain::rotation::{Goal, Insistence};
 use crate::ports::observer::Fact;
 
 /// Rotations that are under way at once.
@@ -98,6 +99,17 @@ pub fn choose_one<'a>(
     }
 }
 
+/// How long so many accounts take by their tenants' rates alone.
+#[must_use]
+pub fn pacing(accounts: &[Managed<'_>]) -> Duration {
+    let of_tenant = |tenant: &str| {
+        let mut accounts = accounts.iter().filter(|managed| managed.name.tenant == *tenant).peekable();
+        let period = accounts.peek().map_or(Duration::ZERO, |managed| managed.tenant.limit.period());
+        period.saturating_mul(u32::try_from(accounts.count()).unwrap_or(u32::MAX))
+    };
+    accounts.iter().map(|managed| of_tenant(&managed.name.tenant)).max().unwrap_or_default()
+}
+
 impl World {
     /// Rotates every given account now and reports in the order in which they ended. `each` hears of every report as it
     /// comes.
@@ -121,17 +133,10 @@ impl World {
         if patience.shutdown.is_cancelled() {
             return Report { account, secret: Some(secret), result: Outcomes::Interrupted { pending: false } };
         }
-        if let Some(why) = managed.tenant.stopped.why() {
-            let result = Outcomes::Unfinished {
-                waits_for: Waiting::Blocked(why),
-                reason: format!("{why}; the tenant {} stopped as a whole", account.tenant),
-                until: self.clock.wall(),
-                pending: false,
-            };
-            return Report { account, secret: Some(secret), result };
-        }
         self.note(&Fact::Began { account: &account, secret: &secret });
-        let result = Outcomes::of(drive(self, &managed, Goal::Rotate, insists, patience).await);
+        let turn = patience.turn.map(|turn| self.clock.boot().saturating_add(turn));
+        let patience = Patience { until: patience.until.into_iter().chain(turn).min(), ..patience.clone() };
+        let result = Outcomes::of(drive(self, &managed, Goal::Rotate, insists, &patience).await);
         if let Outcomes::Unfinished { reason, .. } = &result {
             self.note(&Fact::Unfinished { account: &account, secret: &secret, why: reason });
         }

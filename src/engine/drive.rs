@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,11 @@ use crate::ports::vault::{Place, Vault, VaultError};
 #[derive(Debug, Clone)]
 pub struct Patience {
     /// No wait may last beyond this time since boot; none waits for ever.
-    pub until: Option<std::time::Duration>,
+    pub until: Option<Duration>,
+    /// How long one account may take, counted from its own beginning, before it makes room for others.
+    pub turn: Option<Duration>,
+    /// Whether waiting for its turn by the tenant's rate is no impatience: whoever asked for many accounts wants them all.
+    pub paced: bool,
     /// Whether to give up where waiting alone does not help (a permission, a spacing of hours).
     pub only_hopeful: bool,
     /// Cancelled when the process is asked to end: no new candidate is staged then, and no wait goes on.
@@ -158,6 +163,12 @@ impl Driver<'_> {
             }
             Action::Stage { over, token, generation, attempt, content } => {
                 let begins = matches!(content, Content::Fresh | Content::Intent);
+                if begins && let Some(why) = self.managed.tenant.stopped.why() {
+                    // Nothing new is begun that could not be sent; what is pending was read, and goes on.
+                    let (why, until) = (Waiting::Blocked(why), self.clock.now());
+                    let (detail, staged) = (self.detail.take(), is_staged(rotation));
+                    return Performed::End(Ended::Unfinished { why, until, detail, staged });
+                }
                 if begins && self.patience.shutdown.is_cancelled() {
                     return Performed::End(Ended::Interrupted { staged: is_staged(rotation) });
                 }
@@ -181,18 +192,29 @@ impl Driver<'_> {
                 let written = self.vault.permit(self.place(), over, token, self.clock).await;
                 self.written(written)
             }
-            Action::Send { token, candidate, signed_at } => self.send(token, candidate, signed_at).await,
-            Action::Generate { candidate, signed_at, .. } => return self.generate(candidate, signed_at).await,
+            Action::Send { token, candidate, signed_at } => match self.may_send(rotation).await {
+                Some(instead) => return instead,
+                None => self.send(token, candidate, signed_at).await,
+            },
+            Action::Generate { candidate, signed_at, .. } => {
+                return match self.may_send(rotation).await {
+                    Some(instead) => instead,
+                    None => self.generate(candidate, signed_at).await,
+                };
+            }
             Action::Promote { over, token } => {
                 let written = self.vault.promote(self.place(), over, token, self.clock).await;
                 self.written(written)
             }
-            Action::Wait { until, why } => return self.wait(until, why, is_staged(rotation)).await,
+            Action::Wait { until, why } => return self.wait(until, why, rotation).await,
             Action::Finish(outcome) => return Performed::End(self.finish(outcome, rotation.candidate()).await),
         })
     }
 
     async fn probe(&mut self) -> Event {
+        if let Some(why) = self.managed.tenant.stopped.why() {
+            return Event::ProbeFailed(Some(why));
+        }
         match self.provider.probe().await {
             Ok(()) if self.clock.age().is_some_and(|age| age <= HEARD_WITHIN) => Event::Probed,
             // Without this, a gateway that tells no time would be probed for ever, and never be heard.
@@ -279,11 +301,8 @@ impl Driver<'_> {
         })
     }
 
-    /// Rate permission first, then the record, then the request: what is recorded as sent was about to leave.
+    /// The record first, then the request: what is recorded as sent was about to leave.
     async fn send(&mut self, token: Token, candidate: Token, signed_at: Timestamp) -> Event {
-        if let Some(event) = self.may_send().await {
-            return event;
-        }
         if let std::collections::hash_map::Entry::Vacant(vacant) = self.passwords.entry(candidate) {
             match self.vault.value(&self.managed.secret, token).await.map(|value| value.password()) {
                 Ok(Some(password)) => {
@@ -306,9 +325,6 @@ impl Driver<'_> {
 
     /// Asks the provider to make a password. It is told once, so that it is held from here on until it is stored.
     async fn generate(&mut self, candidate: Token, signed_at: Timestamp) -> Performed {
-        if let Some(event) = self.may_send().await {
-            return Performed::Event(event);
-        }
         let Some(send) = self.record(candidate).await else { return Performed::Event(Event::NotRecorded) };
         match self.provider.generate_password(&self.managed.subject.id, signed_at).await {
             Ok(Generated { answer, password }) => {
@@ -319,15 +335,33 @@ impl Driver<'_> {
         }
     }
 
-    /// What comes before any request that changes something: a tenant that is not stopped, and permission by its rate. The
-    /// event to tell instead, when it may not be sent now.
-    async fn may_send(&mut self) -> Option<Event> {
+    /// What comes before any request that changes something: a tenant that is not stopped, and permission by its rate, which
+    /// is waited for within patience. What to do instead, when it may not be sent now.
+    async fn may_send(&mut self, rotation: &Rotation) -> Option<Performed> {
         if let Some(why) = self.managed.tenant.stopped.why() {
-            return Some(Event::ProbeFailed(Some(why)));
+            return Some(Performed::Event(Event::ProbeFailed(Some(why))));
         }
-        let waited = !self.has_permission && self.managed.tenant.limit.permission().await;
-        self.has_permission = true;
-        waited.then_some(Event::Delayed)
+        let mut waited = false;
+        while !self.has_permission {
+            let Err(pause) = self.managed.tenant.limit.try_permission() else {
+                self.has_permission = true;
+                break;
+            };
+            waited = true;
+            let staged = is_staged(rotation);
+            if !self.patience.paced && self.is_too_long(pause) {
+                let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+                let until = self.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX);
+                return Some(Performed::End(Ended::Unfinished { why: Waiting::Rate, until, detail: None, staged }));
+            }
+            tokio::select! {
+                () = self.world.clock.sleep(pause) => {}
+                () = self.patience.shutdown.cancelled() => {
+                    return Some(Performed::End(Ended::Interrupted { staged }));
+                }
+            }
+        }
+        waited.then_some(Performed::Event(Event::Delayed))
     }
 
     /// Records a send before it leaves; uses up the permission.
@@ -366,34 +400,38 @@ impl Driver<'_> {
 
     fn stop_tenant(&self, block: Option<Block>) {
         if let Some(why) = block.filter(|block| block.stops_tenant())
-            && self.managed.tenant.stopped.pull(why)
+            && self.managed.tenant.stopped.pull(why, self.managed.subject.kind)
         {
             self.world.note(&Fact::TenantStopped { tenant: &self.managed.name.tenant, why });
         }
     }
 
-    async fn wait(&mut self, until: Timestamp, why: Waiting, staged: bool) -> Performed {
+    async fn wait(&mut self, until: Timestamp, why: Waiting, rotation: &Rotation) -> Performed {
         if let Waiting::Blocked(block) = why {
             self.stop_tenant(Some(block));
         }
-        let pause = std::time::Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+        let pause = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+        let (account, secret) = (&self.managed.name, &self.managed.secret);
+        self.world.note(&Fact::Waits { account, secret, why, until, detail: self.detail.as_deref() });
+        let staged = is_staged(rotation);
+        if rotation.holds_only_copy() {
+            // No patience, no hope and no first signal ends this: the process is the only place where the password is.
+            self.world.note(&Fact::OnlyCopy { account, secret });
+            self.world.clock.sleep(pause).await;
+            return Performed::Event(Event::Woken);
+        }
         let hopeless = self.patience.only_hopeful && !is_hopeful(why);
-        let too_late = self.patience.until.is_some_and(|limit| self.world.clock.boot().saturating_add(pause) > limit);
-        let account = &self.managed.name;
-        self.world.note(&Fact::Waits {
-            account,
-            secret: &self.managed.secret,
-            why,
-            until,
-            detail: self.detail.as_deref(),
-        });
-        if hopeless || too_late {
+        if hopeless || self.is_too_long(pause) {
             return Performed::End(Ended::Unfinished { why, until, detail: self.detail.take(), staged });
         }
         tokio::select! {
             () = self.world.clock.sleep(pause) => Performed::Event(Event::Woken),
             () = self.patience.shutdown.cancelled() => Performed::End(Ended::Interrupted { staged }),
         }
+    }
+
+    fn is_too_long(&self, pause: Duration) -> bool {
+        self.patience.until.is_some_and(|limit| self.world.clock.boot().saturating_add(pause) > limit)
     }
 
     async fn finish(&self, outcome: Outcome, candidate: Option<Token>) -> Ended {
@@ -465,6 +503,7 @@ const fn is_hopeful(why: Waiting) -> bool {
         | Waiting::Doubt(_)
         | Waiting::Provider
         | Waiting::Journal
+        | Waiting::Rate
         | Waiting::Blocked(Block::Throttled | Block::NotSent | Block::Forbidden)
         | Waiting::Vault(
             VaultTrouble::Moved | VaultTrouble::TokenUsed | VaultTrouble::Doubtful | VaultTrouble::Unavailable,
@@ -481,6 +520,7 @@ pub(super) fn block_of(error: &ProviderError) -> Option<Block> {
     match error {
         ProviderError::Authentication { .. } => Some(Block::Authentication),
         ProviderError::Permission { .. } => Some(Block::Permission),
+        ProviderError::Throttled { code, .. } if code == "400" => Some(Block::Quota),
         ProviderError::Throttled { .. } => Some(Block::Throttled),
         ProviderError::Keys(_) => Some(Block::NoKeys),
         ProviderError::Unreachable { .. }

@@ -17,6 +17,7 @@ use crate::ports::clock::Clock;
 pub struct Limit {
     limiter: RateLimiter<NotKeyed, InMemoryState, BootClock, NoOpMiddleware<Nanos>>,
     clock: BootClock,
+    period: Duration,
 }
 
 /// The limiter counts time since boot, like everything here that measures durations.
@@ -39,17 +40,18 @@ impl Limit {
         let quota = Quota::with_period(period)
             .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX))
             .allow_burst(NonZeroU32::MIN);
-        Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock }
+        Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, period }
     }
 
-    /// Waits for permission; says whether there was a wait.
-    pub async fn permission(&self) -> bool {
-        let mut waited = false;
-        while let Err(not_yet) = self.limiter.check() {
-            waited = true;
-            self.clock.0.sleep(not_yet.wait_time_from(self.clock.now())).await;
-        }
-        waited
+    /// The time from one permission to the next.
+    #[must_use]
+    pub const fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// Permission now, or how long it takes until there may be one.
+    pub fn try_permission(&self) -> Result<(), Duration> {
+        self.limiter.check().map_err(|not_yet| not_yet.wait_time_from(self.clock.now()))
     }
 }
 

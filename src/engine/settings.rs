@@ -36,7 +36,6 @@ impl World {
             Setting::Enforce(wanted) => {
                 let wanted = Expiration::from(wanted);
                 if found != wanted {
-                    tenant.limit.permission().await;
                     let done = tenant.settings.set_expiration(wanted).await;
                     self.tell_enforced(name, EXPIRATION, (&found.to_string(), &wanted.to_string()), done);
                 }
@@ -63,7 +62,6 @@ impl World {
         let Ok(found) = tenant.settings.login_alias().await else { return };
         if found.as_ref() != Some(wanted) {
             let from = found.map_or_else(|| "none".to_owned(), |alias| alias.to_string());
-            tenant.limit.permission().await;
             let done = tenant.settings.set_login_alias(wanted).await;
             self.tell_enforced(name, LOGIN_ALIAS, (&from, wanted.as_str()), done);
         }

@@ -101,7 +101,10 @@ async fn look(
         world.note(&Fact::Skipped { account: &managed.name, why: &standing.to_string() });
     }
     let listed_all = discovery.failures.is_empty();
-    let surveyed = world.survey(discovery.managed).await;
+    let surveyed = tokio::select! {
+        surveyed = world.survey(discovery.managed) => surveyed,
+        () = shutdown.cancelled() => return Looked { next: None, saw_all: false },
+    };
     let unread =
         surveyed.iter().filter(|surveyed| surveyed.status.is_err()).map(|surveyed| surveyed.managed.name.clone());
     summary.unread = unread.collect();
@@ -114,11 +117,8 @@ async fn look(
         .collect();
     due.sort_by_key(|surveyed| surveyed.expires_at());
     let turn: Vec<Managed<'_>> = due.iter().map(|surveyed| surveyed.managed.clone()).collect();
-    let patience = Patience {
-        until: Some(world.clock.boot().saturating_add(TURN)),
-        only_hopeful: true,
-        shutdown: shutdown.clone(),
-    };
+    let patience =
+        Patience { until: None, turn: Some(TURN), paced: false, only_hopeful: true, shutdown: shutdown.clone() };
     let reports = world.rotate(turn, Insistence::None, &patience, |_| ()).await;
     settle(world, &reports, retries, summary);
     let saw_nothing = !saw_all && surveyed.iter().all(|surveyed| surveyed.status.is_err());
@@ -130,11 +130,7 @@ async fn look(
 /// A stopped tenant is probed once a look, and goes on when its keys are good again.
 async fn release_tenants(world: &World) {
     for tenant in world.tenants.values() {
-        if tenant.stopped.why().is_none() {
-            continue;
-        }
-        let mut providers = tenant.providers.values();
-        let Some(provider) = providers.next() else { continue };
+        let Some(provider) = tenant.stopped.kind().and_then(|kind| tenant.providers.get(&kind)) else { continue };
         if provider.probe().await.is_ok() {
             tenant.stopped.release();
         }
@@ -161,9 +157,7 @@ fn settle(world: &World, reports: &[Report], retries: &mut HashMap<AccountName, 
         let pause = NEXT_TURN.after(failures, &name.name);
         let earliest = now.checked_add(pause).unwrap_or(Timestamp::MAX);
         let retry = match &report.result {
-            Outcomes::Unfinished { waits_for: Waiting::Fence | Waiting::Spacing, until, .. } => {
-                Retry { failures: 0, not_before: *until }
-            }
+            Outcomes::Unfinished { waits_for: Waiting::Fence, until, .. } => Retry { failures: 0, not_before: *until },
             Outcomes::Unfinished { until, .. } => Retry { failures, not_before: earliest.max(*until) },
             _ => Retry { failures, not_before: earliest },
         };

@@ -78,18 +78,28 @@ pub struct Tenant {
 
 /// A tenant's emergency brake: its keys were refused, or its quota is used up. One probe an interval releases it.
 #[derive(Debug, Default)]
-pub struct Stop(Mutex<Option<Block>>);
+pub struct Stop(Mutex<Option<(Block, Kind)>>);
 
 impl Stop {
     /// Why the tenant stands still.
     #[must_use]
     pub fn why(&self) -> Option<Block> {
+        self.get().map(|(why, _)| why)
+    }
+
+    /// The kind of account whose gateway said so, and must say otherwise.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        self.get().map(|(_, kind)| kind)
+    }
+
+    fn get(&self) -> Option<(Block, Kind)> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops the tenant; true when it was not stopped before.
-    pub fn pull(&self, why: Block) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(why).is_none()
+    /// Stops the tenant, because of what one kind's gateway said; true when it was not stopped before.
+    pub fn pull(&self, why: Block, kind: Kind) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).replace((why, kind)).is_none()
     }
 
     /// Lets the tenant go on.

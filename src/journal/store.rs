@@ -19,6 +19,7 @@ use super::{label, schema};
 use crate::domain::account::Subject;
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::token::Token;
+use crate::durable;
 use crate::ports::entropy::Entropy;
 use crate::ports::journal::{Journal as Port, JournalError, SendId};
 
@@ -143,9 +144,7 @@ impl Port for Journal {
 /// once.
 fn open(folder: &Path, file: &Path, entropy: &dyn Entropy) -> Result<(Connection, String), Trouble> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let lock =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("journal.lock"))?;
-    lock.lock()?;
+    let _lock = durable::lock(&folder.join("journal.lock"), PATIENCE).map_err(Trouble::Locked)?;
     make(folder, file)?;
     let mut connection = connect(file)?;
     let id = schema::prepare(&mut connection, entropy)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+use crate::durable;
 use crate::ports::entropy::EntropyError;
 use crate::ports::journal::JournalError;
 
@@ -13,6 +14,8 @@ use crate::ports::journal::JournalError;
 pub(super) enum Trouble {
     /// A folder or file could not be made, opened or locked.
     File(io::Error),
+    /// The lock under which the file is opened cannot be had.
+    Locked(durable::Error),
     /// SQLite failed.
     Sqlite(rusqlite::Error),
     /// SQLite's check, or reading a row, found nonsense.
@@ -36,6 +39,7 @@ impl Trouble {
             Self::File(cause) => {
                 format!("the journal {file} cannot be made or opened: {cause}; check the state directory and its owner")
             }
+            Self::Locked(cause) => format!("the journal {file} cannot be opened: {cause}"),
             Self::Sqlite(cause) => match cause.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(&file, cause),
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
@@ -77,6 +81,7 @@ impl Trouble {
                     | io::ErrorKind::NotADirectory
                     | io::ErrorKind::AlreadyExists
             ),
+            Self::Locked(cause) => cause.kind() == durable::Kind::Denied,
             Self::Sqlite(cause) => matches!(
                 cause.sqlite_error_code(),
                 Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)

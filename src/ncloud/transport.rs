@@ -210,7 +210,12 @@ impl Transport {
     pub(super) async fn send(&self, request: &Request, signed_at: Timestamp) -> Result<Reply, Failure> {
         let keys = self.keys.keys().await.map_err(Failure::Keys)?;
         let signed_at = self.once.time(request.target.as_str(), signed_at);
-        self.send_with(request, signed_at, &keys).await
+        let reply = self.send_with(request, signed_at, &keys).await;
+        if reply.as_ref().is_ok_and(|reply| reply.status == 401) {
+            // Perhaps temporary keys that were revoked: the next request asks for others.
+            self.keys.refused();
+        }
+        reply
     }
 
     async fn send_with(&self, request: &Request, signed_at: Timestamp, keys: &Keys) -> Result<Reply, Failure> {

@@ -128,6 +128,13 @@ pub enum Fact<'a> {
         /// What the layer below said, when it said something.
         detail: Option<&'a str>,
     },
+    /// A password that may be live is nowhere but in this process: its vault does not take it. The process must not be ended.
+    OnlyCopy {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+    },
     /// The new password is set and current.
     Rotated {
         /// The account.

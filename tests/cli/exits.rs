@@ -157,7 +157,7 @@ fn check_ends_like_its_first_failing_line() {
     let exits: Vec<_> = told["checks"].as_array().unwrap().iter().map(|line| line["exit"].as_str().unwrap()).collect();
     assert_eq!(exits[..4], ["success", "success", "unavailable", "denied"], "{told}");
     assert!(told["checks"][3]["remark"].as_str().unwrap().contains(&bench.state().display().to_string()), "{told}");
-    assert!(exits[4..].iter().all(|exit| *exit == "success") && exits.len() == 8, "{told}");
+    assert!(exits[4..].iter().all(|exit| *exit == "success") && exits.len() == 10, "{told}");
     assert_eq!(told["exit"], "unavailable");
     let mut command = bench.command(&["check"]);
     command.env_remove("NCLOUD_SECRET_KEY");

@@ -217,6 +217,8 @@ pub enum Waiting {
     Vault(VaultTrouble),
     /// For the journal to take records again.
     Journal,
+    /// For its turn by the tenant's rate. Only whoever drives a rotation waits for that; the protocol never asks for it.
+    Rate,
     /// For this machine's clock and the gateway's to agree (rule 8).
     ClockSkew,
 }
@@ -233,6 +235,7 @@ impl Waiting {
             Self::Provider => "provider-unreachable",
             Self::Vault(_) => "vault",
             Self::Journal => "journal",
+            Self::Rate => "rate",
             Self::ClockSkew => "clock-skew",
         }
     }
@@ -250,6 +253,7 @@ impl fmt::Display for Waiting {
             Self::Vault(VaultTrouble::Unreadable) => f.write_str("the vault: what it holds cannot be read"),
             Self::Vault(_) => f.write_str("the vault: it is not available"),
             Self::Journal => f.write_str("the journal: it cannot be written"),
+            Self::Rate => f.write_str("its turn: the tenant's rate is used up by others"),
             Self::ClockSkew => {
                 f.write_str("the clock: this machine's and the gateway's differ by more than max_clock_skew")
             }
@@ -298,9 +302,17 @@ impl Freeze {
 impl fmt::Display for Freeze {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OtherAccount => "the secret holds the password of another account",
-            Self::ForeignPending => "the secret has a pending version that this program did not make",
-            Self::ForeignCurrent => "the secret's current version was replaced by somebody else",
+            Self::OtherAccount => {
+                "the secret holds the password of another account; move the secret aside, or give the rule a template that \
+                 tells the accounts apart"
+            }
+            Self::ForeignPending => {
+                "the secret has a pending version that this program did not make; whoever made it must finish or remove it"
+            }
+            Self::ForeignCurrent => {
+                "the secret's current version was replaced by somebody else; put the previous version back, or move the \
+                 secret aside to begin anew"
+            }
         })
     }
 }

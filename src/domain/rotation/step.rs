@@ -63,9 +63,9 @@ pub struct Rotation {
     answer: Option<Intent>,
     /// Attempts below this one are used, in this generation.
     unused_from: Option<(Token, u32)>,
-    /// Where an unknown fence counts from, for this candidate.
     /// Since when a read was missed that shows the used tokens before this one.
     unseen: Option<(Token, Timestamp)>,
+    /// Where an unknown fence counts from, for this candidate.
     fence_from: Option<(Token, Timestamp)>,
     /// Failures in a row.
     failures: u32,
@@ -118,6 +118,13 @@ impl Rotation {
     #[must_use]
     pub const fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// Whether a password that may be live is nowhere but in this process: the provider answered with it and it is not stored
+    /// yet, or its secret was deleted (rules 11 and 13). The process must not end by itself then, and nor may the rotation.
+    #[must_use]
+    pub const fn holds_only_copy(&self) -> bool {
+        self.answer.is_some() || self.carry.is_some()
     }
 
     /// The candidate that was worked with last.
@@ -241,7 +248,8 @@ impl Rotation {
                 self.answer = Some(intent);
                 self.seen.clone().map_or(Action::Read, |snapshot| self.decide(at, snapshot))
             }
-            Answer::Refused => self.wait(at, Waiting::Spacing),
+            // An intent leaves no superseded version behind from which a spacing could count.
+            Answer::Refused => Action::Wait { until: later(at.now, SPACING.floor), why: Waiting::Spacing },
             Answer::Blocked(block) => self.wait(at, Waiting::Blocked(block)),
             Answer::Ambiguous(doubt) => self.wait(at, Waiting::Doubt(doubt)),
         }
@@ -458,7 +466,7 @@ impl Rotation {
                 return Action::Wait { until, why: Waiting::Spacing };
             }
         }
-        if let Spaced::Yes = spaced {
+        if spaced == Spaced::Yes || superseded.len() >= MOST_SUPERSEDED {
             self.insists = Insistence::None;
         }
         self.stage(at, generation, self.fresh())

@@ -145,14 +145,24 @@ pub(super) fn listing(document: &Document) -> Listing {
 }
 
 /// What to plan by (rule 14).
-pub(super) fn status(document: Option<&Document>) -> Status {
+pub(super) fn status(document: Option<&Document>, subject: &Subject) -> Result<Status, VaultError> {
     let current = document.and_then(|document| document.current.as_ref());
-    Status {
+    let pending = document.and_then(|document| document.pending.as_ref());
+    let account = subject.to_string();
+    let marks = current.into_iter().chain(pending).filter_map(|entry| entry.value.mark());
+    if let Some(stranger) = marks.map(|mark| mark.account).find(|marked| *marked != account) {
+        let secret = document.map_or("", |document| &document.secret);
+        return Err(VaultError::Unreadable(format!(
+            "the secret {secret} holds the password of {stranger}, and not of {account}; the account was perhaps made anew. \
+             Move the secret aside, or tell the accounts apart in the rule's template"
+        )));
+    }
+    Ok(Status {
         last_changed: current
             .filter(|entry| !is_placeholder(&entry.value))
             .and_then(|entry| entry.value.rotated_at().or(entry.created_at)),
-        unfinished: document.is_some_and(|document| document.pending.is_some()),
-    }
+        unfinished: pending.is_some(),
+    })
 }
 
 /// What the next pending version takes the place from, nothing being pending any more.
@@ -436,9 +446,14 @@ mod tests {
             (Some(with_current(value(json!({"password": "p", "rotated_at": "yesterday"})))), Some(at(1))),
         ];
         for (document, expected) in table {
-            assert_eq!(status(document.as_ref()), Status { last_changed: expected, unfinished: false });
+            let status = status(document.as_ref(), &subject());
+            assert_eq!(status, Ok(Status { last_changed: expected, unfinished: false }));
         }
-        assert!(status(stage(Some(placed()), token(0), ours(0), Some(at(2))).ok().as_ref()).unfinished);
+        let staged = stage(Some(placed()), token(0), ours(0), Some(at(2))).unwrap();
+        assert!(status(Some(&staged), &subject()).unwrap().unfinished);
+        let anew = Subject { id: AccountId("id2".into()), ..subject() };
+        let Err(VaultError::Unreadable(text)) = status(Some(&staged), &anew) else { panic!("it was taken") };
+        assert!(text.contains(&subject().to_string()) && text.contains(&anew.to_string()), "{text}");
     }
 
     #[test]

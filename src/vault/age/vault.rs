@@ -186,7 +186,8 @@ impl Vault for AgeVault {
     }
 
     async fn status(&self, place: Place<'_>) -> Result<Status, VaultError> {
-        self.look(place.secret, |document| Ok(rules::status(document))).await
+        let subject = place.subject.clone();
+        self.look(place.secret, move |document| rules::status(document, &subject)).await
     }
 
     async fn secrets(&self) -> Result<Vec<SecretName>, VaultError> {

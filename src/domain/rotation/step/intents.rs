@@ -148,6 +148,27 @@ fn a_block_is_definite_so_that_the_next_intent_waits_for_nothing() {
 }
 
 #[test]
+fn a_refused_intent_is_followed_by_another_only_after_the_spacing() {
+    let mut story = Story::asked();
+    let waits = story.told(Event::Answered(Answer::Refused));
+    assert_eq!(waits, Action::Wait { until: at(15 * 60), why: Waiting::Spacing });
+}
+
+#[test]
+fn an_answer_that_is_not_stored_yet_is_the_only_copy() {
+    let mut story = Story::asked();
+    assert!(!story.rotation.holds_only_copy());
+    assert!(stages(story.told(Event::Answered(Answer::Accepted)), Content::Generated(random(1))));
+    assert!(story.rotation.holds_only_copy());
+    assert!(matches!(story.told(Event::VaultFailed(VaultTrouble::Denied)), Action::Wait { .. }));
+    assert!(story.rotation.holds_only_copy());
+    assert_eq!(story.told(Event::Woken), Action::Read);
+    assert!(stages(story.reads(intent(1)), Content::Generated(random(1))));
+    assert!(matches!(story.told(Event::Written(answer(1))), Action::Promote { .. }));
+    assert!(!story.rotation.holds_only_copy());
+}
+
+#[test]
 fn an_answer_is_stored_over_an_intent_that_took_the_place_of_ours() {
     let mut story = Story::asked();
     assert!(stages(story.told(Event::Answered(Answer::Accepted)), Content::Generated(random(1))));
