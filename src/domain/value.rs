@@ -90,13 +90,7 @@ impl SecretValue {
     /// The value that replaces `self`: the keys of [`OWNED_KEYS`] as of this rotation, every other key kept.
     #[must_use]
     pub fn rotated(&self, new: &Rotated<'_>) -> Self {
-        let mut next = self.clone();
-        next.0.remove("awaiting_first_rotation");
-        for key in OWNED_KEYS {
-            if let Some(mut old) = next.0.remove(key) {
-                wipe(&mut old);
-            }
-        }
+        let mut next = self.without_owned();
         let mut set = |key: &str, value: Value| next.0.insert(key.to_owned(), value);
         set("username", new.username.into());
         set("password", new.password.expose().into());
@@ -114,16 +108,30 @@ impl SecretValue {
         next
     }
 
-    /// The value of an intent to replace `self`: it holds no password.
+    /// The value of an intent to replace `self`: it tells whose it is, so that it is found by its account's name, and holds
+    /// no password and no times.
     #[must_use]
-    pub fn intent(&self, mark: &Mark) -> Self {
-        let mut next = self.clone();
-        next.0.remove("awaiting_first_rotation");
-        if let Some(mut password) = next.0.remove("password") {
-            wipe(&mut password);
-        }
-        next.0.insert("rotation".to_owned(), mark.to_json());
+    pub fn intent(&self, username: &str, subject: &Subject, tenant: &str, mark: &Mark) -> Self {
+        let mut next = self.without_owned();
+        let mut set = |key: &str, value: Value| next.0.insert(key.to_owned(), value);
+        set("username", username.into());
+        set("account_id", subject.id.0.as_str().into());
+        set("kind", subject.kind.label().into());
+        set("tenant", tenant.into());
+        set("rotation", mark.to_json());
         next
+    }
+
+    /// Every key that rotation does not own.
+    fn without_owned(&self) -> Self {
+        let mut rest = self.clone();
+        rest.0.remove("awaiting_first_rotation");
+        for key in OWNED_KEYS {
+            if let Some(mut old) = rest.0.remove(key) {
+                wipe(&mut old);
+            }
+        }
+        rest
     }
 
     /// The password, when the value holds one.
@@ -254,5 +262,8 @@ mod tests {
         assert_eq!(value.mark(), Some(mark));
         assert_eq!(value.rotated_at(), Some(Timestamp::UNIX_EPOCH));
         assert!(!format!("{value:?}").contains("new\""));
+        let intent = value.intent("df-a", &subject, "main", &Mark { provider: Some(Part::Intent), ..value.mark().unwrap() });
+        assert_eq!((intent.username(), intent.kind(), intent.tenant()), (Some("df-a"), Some(Kind::DataForest), Some("main")));
+        assert_eq!((intent.password(), intent.rotated_at(), &intent.expose()["port"]), (None, None, &10000.into()));
     }
 }

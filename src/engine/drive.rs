@@ -288,7 +288,10 @@ impl Driver<'_> {
             by: self.world.journal.id().to_owned(),
             provider: staging.part,
         };
-        let Some(password) = password else { return base.intent(&mark) };
+        let Some(password) = password else {
+            let (name, tenant) = (&self.managed.account.name, &self.managed.name.tenant);
+            return base.intent(name, &self.managed.subject, tenant, &mark);
+        };
         base.rotated(&Rotated {
             username: &self.managed.account.name,
             password,
