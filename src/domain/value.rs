@@ -262,8 +262,12 @@ mod tests {
         assert_eq!(value.mark(), Some(mark));
         assert_eq!(value.rotated_at(), Some(Timestamp::UNIX_EPOCH));
         assert!(!format!("{value:?}").contains("new\""));
-        let intent = value.intent("df-a", &subject, "main", &Mark { provider: Some(Part::Intent), ..value.mark().unwrap() });
-        assert_eq!((intent.username(), intent.kind(), intent.tenant()), (Some("df-a"), Some(Kind::DataForest), Some("main")));
+        let intent =
+            value.intent("df-a", &subject, "main", &Mark { provider: Some(Part::Intent), ..value.mark().unwrap() });
+        assert_eq!(
+            (intent.username(), intent.kind(), intent.tenant()),
+            (Some("df-a"), Some(Kind::DataForest), Some("main"))
+        );
         assert_eq!((intent.password(), intent.rotated_at(), &intent.expose()["port"]), (None, None, &10000.into()));
     }
 }

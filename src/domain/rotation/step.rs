@@ -237,11 +237,12 @@ impl Rotation {
         }
     }
 
-    /// An intent is sent once, whatever comes back (rule 11).
+    /// An intent is sent once, whatever comes back (rule 11): to sign afresh is to stage another.
     fn generated(&mut self, at: Moment, intent: Intent, answer: Answer) -> Action {
         self.permit = None;
         self.record.sending(intent.candidate);
         self.record.answered(intent.candidate, answer);
+        let asked_afresh = std::mem::take(&mut self.signed_afresh);
         match answer {
             Answer::Accepted => {
                 self.failures = 0;
@@ -250,6 +251,10 @@ impl Rotation {
             }
             // An intent leaves no superseded version behind from which a spacing could count.
             Answer::Refused => Action::Wait { until: later(at.now, SPACING.floor), why: Waiting::Spacing },
+            Answer::Blocked(Block::Authentication) if !asked_afresh => {
+                self.signed_afresh = true;
+                Action::Read
+            }
             Answer::Blocked(block) => self.wait(at, Waiting::Blocked(block)),
             Answer::Ambiguous(doubt) => self.wait(at, Waiting::Doubt(doubt)),
         }

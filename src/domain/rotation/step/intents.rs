@@ -169,6 +169,17 @@ fn an_answer_that_is_not_stored_yet_is_the_only_copy() {
 }
 
 #[test]
+fn refused_keys_are_signed_afresh_once_by_another_intent() {
+    let mut story = Story::asked();
+    let refused = Event::Answered(Answer::Blocked(Block::Authentication));
+    assert_eq!(story.told(refused.clone()), Action::Read);
+    assert!(stages(story.reads(intent(1)), Content::Intent), "no intent is sent twice");
+    assert!(matches!(story.told(Event::Written(after(2, 1))), Action::Generate { .. }));
+    let waits = story.told(refused);
+    assert!(matches!(waits, Action::Wait { why: Waiting::Blocked(Block::Authentication), .. }), "{waits:?}");
+}
+
+#[test]
 fn an_answer_is_stored_over_an_intent_that_took_the_place_of_ours() {
     let mut story = Story::asked();
     assert!(stages(story.told(Event::Answered(Answer::Accepted)), Content::Generated(random(1))));
