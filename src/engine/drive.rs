@@ -269,6 +269,9 @@ impl Driver<'_> {
         if let Ok(snapshot) = &staged {
             let candidate = snapshot.pending.as_ref().map(|pending| pending.candidate);
             self.passwords.extend(candidate.zip(password));
+            if let (Some(Part::Answer), Some(candidate)) = (staging.part, candidate) {
+                self.note_answer(candidate).await;
+            }
             self.world.note(&Fact::Staged {
                 account: &self.managed.name,
                 secret: &self.managed.secret,
@@ -276,6 +279,19 @@ impl Driver<'_> {
             });
         }
         self.written(staged)
+    }
+
+    /// An answer is what an accepted request brought: noted as such under its own candidate, so that the next rotation knows
+    /// that nothing of this one is under way. A journal that cannot note it costs that one a fence.
+    async fn note_answer(&self, candidate: Token) {
+        let subject = &self.managed.subject;
+        let noted = match self.world.journal.sending(subject, candidate).await {
+            Ok(send) => self.world.journal.answered(send, Answer::Accepted).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = noted {
+            self.world.note(&Fact::JournalFailed { account: &self.managed.name, error: &error.to_string() });
+        }
     }
 
     /// The value that replaces `base`: every key that is not ours survives.

@@ -9,6 +9,7 @@ mod faults;
 mod fence;
 mod kills;
 mod naming;
+mod only_copy;
 mod process;
 mod proxy;
 mod refusals;
