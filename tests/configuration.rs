@@ -7,13 +7,14 @@ use std::path::Path;
 use jiff::SignedDuration;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use ncloud_rotator::config::{
-    Api, Code, Config, ConfigError, Endpoint, Environment, Format, IdentitySource, KeyPair, KeyPlace, Network, Reach,
-    SecretSource, ServerRole, Store, default_recipe,
+    Code, Config, ConfigError, Endpoint, Environment, IdentitySource, KeyPair, KeyPlace, Network, Reach, SecretSource,
+    ServerRole, Store, default_recipe,
 };
 use ncloud_rotator::domain::account::{Kind, Site};
 use ncloud_rotator::domain::gateway::Gateway;
 use ncloud_rotator::domain::password::{Avoid, Profile, Recipe};
 use ncloud_rotator::domain::policy::{OnAdopt, PasswordExpiration, PasswordSource, Setting};
+use ncloud_rotator::ncloud::{Api, Format};
 use proptest::prelude::*;
 
 /// The contract's own example.

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use jiff::SignedDuration;
 
-use super::tenants::{Api, Format};
 use crate::domain::gateway::Gateway;
 use crate::domain::policy::{OnAdopt, Per, Rate};
+use crate::ncloud::{Api, Format};
 
 /// The provider's own time zone.
 pub(super) const TIME_ZONE: &str = "Asia/Seoul";

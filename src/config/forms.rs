@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::defaults;
 use super::raw;
-use super::tenants::{self, SITES};
+use super::tenants::SITES;
 use super::vaults::AGE_DIRECTORY;
 use crate::domain::account::{self, Site as TenantSite};
 use crate::domain::password::{Profile, specials};
 use crate::domain::policy::{self, PasswordExpiration, Per};
+use crate::ncloud;
 
 /// Forms that several keys share, or that need a word: they stand by themselves in the schema, under their name.
 macro_rules! named {
@@ -156,8 +157,8 @@ named! {
 
 inline! {
     Site = |_| one_of(&SITES.map(TenantSite::label));
-    Api = |_| one_of(&tenants::Api::ALL.map(tenants::Api::label));
-    Format = |_| one_of(&tenants::Format::ALL.map(tenants::Format::label));
+    Api = |_| one_of(&ncloud::Api::ALL.map(ncloud::Api::label));
+    Format = |_| one_of(&ncloud::Format::ALL.map(ncloud::Format::label));
     VaultKind = |_| one_of(&[AGE_DIRECTORY]);
     Kind = |_| one_of(&account::Kind::ALL.map(account::Kind::label));
     OnAdopt = |_| one_of(&policy::OnAdopt::ALL.map(policy::OnAdopt::label));

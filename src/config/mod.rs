@@ -37,5 +37,5 @@ pub use policies::default_recipe;
 pub use problem::{Code, ConfigError, Problem};
 pub use reference::reference;
 pub use schema::{schema, schema_text};
-pub use tenants::{Api, Endpoints, Format, Reach, Tenant};
+pub use tenants::{Endpoints, Reach, Tenant};
 pub use vaults::{IdentitySource, Store, Vault};

@@ -18,6 +18,7 @@ use crate::domain::account::{Kind, Site};
 use crate::domain::alias::LoginAlias;
 use crate::domain::gateway::Gateway;
 use crate::domain::policy::{PasswordExpiration, Rate, Setting};
+use crate::ncloud::{Api, Format};
 
 /// One main account of the provider.
 #[derive(Debug, Clone)]
@@ -42,52 +43,6 @@ pub struct Tenant {
     pub rate: Rate,
     /// How the network is crossed to it. Of the built-in emulator, the time-out alone means something.
     pub network: Network,
-}
-
-/// The versions of Sub Account's interface (`ncloud-api.md`, section 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Api {
-    /// `/api/v1`, on every site.
-    V1,
-    /// `/api/v2`, on gov alone.
-    V2,
-}
-
-impl Api {
-    /// Every version.
-    pub const ALL: [Self; 2] = [Self::V1, Self::V2];
-
-    /// The stable label, as written in the configuration.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::V1 => "v1",
-            Self::V2 => "v2",
-        }
-    }
-}
-
-/// What Data Forest's bodies are written in (`ncloud-api.md`, section 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// JSON.
-    Json,
-    /// XML.
-    Xml,
-}
-
-impl Format {
-    /// Every format.
-    pub const ALL: [Self; 2] = [Self::Json, Self::Xml];
-
-    /// The stable label, as written in the configuration.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Xml => "xml",
-        }
-    }
 }
 
 /// How a tenant is reached.

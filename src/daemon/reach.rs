@@ -14,9 +14,7 @@ use crate::domain::secret::Keys;
 use crate::emulator::{Emulator, Settings as EmulatorSettings, demo_keys};
 use crate::engine::limit::Limit;
 use crate::engine::world::{Stop, Tenant};
-use crate::ncloud::{
-    Api, DataForest, Format, RoleKeys, RoleSettings, SubAccounts, Transport, TransportSettings, default_endpoint,
-};
+use crate::ncloud::{DataForest, RoleKeys, RoleSettings, SubAccounts, Transport, TransportSettings, default_endpoint};
 use crate::ports::clock::{Clock, GatewayClock};
 use crate::ports::keys::{KeyError, KeySource};
 use crate::ports::provider::Provider;
@@ -38,13 +36,13 @@ pub(super) async fn reach(
     let mut providers: BTreeMap<Kind, Arc<dyn Provider>> = BTreeMap::new();
     let base = |kind| base(tenant, emulator.as_ref(), kind);
     let sub_accounts = match base(Kind::SubAccount) {
-        Some(base) => Arc::new(SubAccounts::new(transport(tenant, environment, clock, &keys, base)?, api(tenant.api))),
+        Some(base) => Arc::new(SubAccounts::new(transport(tenant, environment, clock, &keys, base)?, tenant.api)),
         None => return Err(WireError::Unreachable { tenant: tenant.name.clone() }),
     };
     providers.insert(Kind::SubAccount, Arc::clone(&sub_accounts) as _);
     if let Some(base) = base(Kind::DataForest) {
         let transport = transport(tenant, environment, clock, &keys, base)?;
-        providers.insert(Kind::DataForest, Arc::new(DataForest::new(transport, format(tenant.format))));
+        providers.insert(Kind::DataForest, Arc::new(DataForest::new(transport, tenant.format)));
     }
     let interval = Duration::try_from(tenant.rate.interval()).unwrap_or_default();
     let tenant = Tenant {
@@ -127,20 +125,6 @@ fn transport_error<T>(
     result: Result<T, crate::ncloud::TransportError>,
 ) -> Result<T, WireError> {
     result.map_err(|cause| WireError::Transport { tenant: tenant.name.clone(), cause })
-}
-
-const fn api(api: config::Api) -> Api {
-    match api {
-        config::Api::V1 => Api::V1,
-        config::Api::V2 => Api::V2,
-    }
-}
-
-const fn format(format: config::Format) -> Format {
-    match format {
-        config::Format::Json => Format::Json,
-        config::Format::Xml => Format::Xml,
-    }
 }
 
 /// Keys that are read anew for every request, from where the configuration says.

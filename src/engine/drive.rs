@@ -186,7 +186,13 @@ impl Driver<'_> {
                         Err(error) => return Performed::End(Ended::Failed(error.to_string())),
                     },
                 };
-                self.stage(Staging { over, token, generation, attempt, base, part, superseding }, password).await
+                let replaced = rotation.seen().and_then(|seen| seen.pending.as_ref()).map(|pending| pending.candidate);
+                let told_by = match content {
+                    Content::Generated(intent) => Some(intent).filter(|intent| Some(*intent) == replaced),
+                    _ => None,
+                };
+                let staging = Staging { over, token, generation, attempt, base, part, told_by, superseding };
+                self.stage(staging, password).await
             }
             Action::Permit { over, token } => {
                 let written = self.vault.permit(self.place(), over, token, self.clock).await;
@@ -269,8 +275,8 @@ impl Driver<'_> {
         if let Ok(snapshot) = &staged {
             let candidate = snapshot.pending.as_ref().map(|pending| pending.candidate);
             self.passwords.extend(candidate.zip(password));
-            if let (Some(Part::Answer), Some(candidate)) = (staging.part, candidate) {
-                self.note_answer(candidate).await;
+            if let (Some(answer), Some(_)) = (candidate, staging.told_by) {
+                self.note_answer(answer).await;
             }
             self.world.note(&Fact::Staged {
                 account: &self.managed.name,
@@ -281,12 +287,12 @@ impl Driver<'_> {
         self.written(staged)
     }
 
-    /// An answer is what an accepted request brought: noted as such under its own candidate, so that the next rotation knows
-    /// that nothing of this one is under way. A journal that cannot note it costs that one a fence.
+    /// Notes that a password which the provider made is live by one request with a definite answer. The stored answer took
+    /// its own intent's place, so nothing else can be under way, and the next rotation has no fence to wait for (rule 7).
     async fn note_answer(&self, candidate: Token) {
-        let subject = &self.managed.subject;
-        let noted = match self.world.journal.sending(subject, candidate).await {
-            Ok(send) => self.world.journal.answered(send, Answer::Accepted).await,
+        let (journal, subject) = (&self.world.journal, &self.managed.subject);
+        let noted = match journal.sending(subject, candidate).await {
+            Ok(send) => journal.answered(send, Answer::Accepted).await,
             Err(error) => Err(error),
         };
         if let Err(error) = noted {
@@ -498,6 +504,8 @@ struct Staging {
     attempt: u32,
     base: Option<Token>,
     part: Option<Part>,
+    /// The intent whose answer this is, when it takes that very intent's place.
+    told_by: Option<Token>,
     superseding: bool,
 }
 

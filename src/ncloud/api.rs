@@ -1,7 +1,7 @@
 //! In which of its dialects the provider is spoken to.
 
 /// The version of the sub-account calls (`ncloud-api.md`, section 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Api {
     /// `/api/v1`, which every site has.
     #[default]
@@ -13,9 +13,23 @@ pub enum Api {
     V2,
 }
 
+impl Api {
+    /// Every version.
+    pub const ALL: [Self; 2] = [Self::V1, Self::V2];
+
+    /// The stable label, as written in the configuration.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+}
+
 /// How bodies are written for Data Forest (`ncloud-api.md`, section 3). Answers are read in either, whatever was asked for:
 /// the gateway in front has its own habits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Format {
     /// `application/json`.
     #[default]
@@ -25,6 +39,18 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Self; 2] = [Self::Json, Self::Xml];
+
+    /// The stable label, as written in the configuration.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Xml => "xml",
+        }
+    }
+
     pub(super) const fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
