@@ -126,9 +126,29 @@ impl Emulator {
 
     /// Every request so far that asked for a new password, oldest first.
     pub(crate) fn sends(&self) -> Vec<Value> {
+        self.requests().into_iter().filter(|entry| CHANGES.iter().any(|call| entry["call"] == *call)).collect()
+    }
+
+    /// Every request so far, oldest first.
+    pub(crate) fn requests(&self) -> Vec<Value> {
         let log = self.door("GET", "/door/log", None);
-        let requests = log["requests"].as_array().unwrap().iter();
-        requests.filter(|entry| CHANGES.iter().any(|call| entry["call"] == *call)).cloned().collect()
+        log["requests"].as_array().unwrap().clone()
+    }
+
+    /// Every request so far to one call, by the emulator's name for it.
+    pub(crate) fn calls(&self, call: &str) -> Vec<Value> {
+        self.requests().into_iter().filter(|entry| entry["call"] == call).collect()
+    }
+
+    /// No request so far has changed anything, or asked to.
+    #[track_caller]
+    pub(crate) fn was_only_read(&self) {
+        const READS: [&str; 6] =
+            ["sub-accounts", "sub-account", "password-policy", "login-alias", "getList", "getDetail"];
+        let requests = self.requests();
+        let other = requests.iter().find(|entry| !READS.iter().any(|read| entry["call"] == *read));
+        assert!(other.is_none(), "{other:?}");
+        assert!(requests.iter().all(|entry| entry["changed"] == false));
     }
 
     /// Those of one account.

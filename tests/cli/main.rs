@@ -3,10 +3,12 @@
 
 mod bench;
 mod clock;
+mod dialects;
 mod door;
 mod exits;
 mod faults;
 mod fence;
+mod generated;
 mod kills;
 mod naming;
 mod only_copy;
@@ -17,6 +19,7 @@ mod rotate;
 mod run;
 mod secrecy;
 mod show;
+mod tenant;
 mod together;
 mod vault;
 mod vault_trouble;
