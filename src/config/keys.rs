@@ -146,6 +146,12 @@ impl KeyPair {
 }
 
 impl SecretSource {
+    /// The file that profiles are in; none without a home directory.
+    #[must_use]
+    pub fn profiles(environment: &Environment) -> Option<PathBuf> {
+        Some(environment.home()?.join(CONFIGURE))
+    }
+
     /// The one line that is there, which is not a key. A profile has none.
     pub(super) fn line(&self, environment: &Environment) -> Result<Zeroizing<String>, KeyProblem> {
         checked(&read(self, Half::Secret, environment)?, self)
@@ -217,7 +223,7 @@ struct Configure {
 }
 
 fn configure(profile: &str, environment: &Environment) -> Result<Configure, KeyProblem> {
-    let path = environment.home().ok_or_else(|| KeyProblem::NoHome(profile.to_owned()))?.join(CONFIGURE);
+    let path = SecretSource::profiles(environment).ok_or_else(|| KeyProblem::NoHome(profile.to_owned()))?;
     Ok(Configure { text: file(&path)?, path })
 }
 

@@ -8,10 +8,11 @@ use jiff::SignedDuration;
 use super::command::Failure;
 use super::log::LogObserver;
 use super::machine::SystemEntropy;
+use super::modes;
 use super::no_journal::NoJournal;
 use super::wire::{self, WireError};
 use crate::cli::show::{self, CheckLine, CheckState};
-use crate::config::{Config, KeyPlace, Reach};
+use crate::config::{Config, KeyPlace, Reach, Store};
 use crate::domain::account::Kind;
 use crate::domain::exit::Exit;
 use crate::durable;
@@ -46,19 +47,27 @@ pub(super) async fn check(file: &Path, offline: bool, json: bool) -> Result<Exit
 
 /// What cannot even be wired is a line as well: the lines before it decide how the command ends, and those after it help.
 async fn online(config: &Config, lines: &mut Vec<CheckLine>) {
-    let before = lines.len();
+    let mut keys_are_there = true;
+    if let Err(error) = config.check_files() {
+        keys_are_there = false;
+        let told = error.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        lines.push(CheckLine::bad("files of the configuration".to_owned(), Exit::Configuration, told));
+    }
     for tenant in config.tenants.values() {
         let pair = match &tenant.reach {
-            Reach::Gateway { keys: KeyPlace::Pair(pair), .. } | Reach::BuiltIn { keys: Some(pair), .. } => pair,
-            Reach::Gateway { keys: KeyPlace::ServerRole(_), .. } | Reach::BuiltIn { keys: None, .. } => continue,
+            Reach::Gateway { keys: KeyPlace::Pair(pair), .. } | Reach::BuiltIn { keys: Some(pair), .. } => Some(pair),
+            Reach::Gateway { keys: KeyPlace::ServerRole(_), .. } | Reach::BuiltIn { keys: None, .. } => None,
         };
+        let found = pair.map(|pair| wire::keys(&tenant.name, pair));
+        keys_are_there &= !matches!(found, Some(Err(_)));
         let what = format!("keys of {}", tenant.name);
-        lines.push(match wire::keys(&tenant.name, pair) {
-            Ok(_) => CheckLine::good(what, "present".to_owned()),
-            Err(error) => CheckLine::bad(what, error.exit(), error.to_string()),
+        lines.push(match (found, modes::of_keys(pair, tenant.network.proxy.as_ref())) {
+            (Some(Err(error)), _) => CheckLine::bad(what, error.exit(), error.to_string()),
+            (_, Some(open)) => CheckLine::bad(what, Exit::Denied, open),
+            (Some(Ok(_)), None) => CheckLine::good(what, "present".to_owned()),
+            (None, None) => continue,
         });
     }
-    let keys_are_there = lines[before..].iter().all(|line| line.exit == Exit::Success);
     vaults(config, lines).await;
     lines.push(state(config));
     if keys_are_there {
@@ -73,8 +82,13 @@ async fn vaults(config: &Config, lines: &mut Vec<CheckLine>) {
     };
     for (name, vault) in vaults {
         let what = format!("vault {name}");
-        lines.push(match vault.check().await {
-            Ok(()) => CheckLine::good(what, "can be read, opened and written".to_owned()),
+        let open = config.vaults.get(&name).and_then(|vault| {
+            let Store::AgeDirectory { path, .. } = &vault.store;
+            modes::below(path)
+        });
+        lines.push(match vault.check().await.map(|()| open) {
+            Ok(Some(open)) => CheckLine::bad(what, Exit::Denied, open),
+            Ok(None) => CheckLine::good(what, "can be read, opened and written".to_owned()),
             Err(error) => CheckLine::bad(what, vault_exit(&error), error.to_string()),
         });
     }

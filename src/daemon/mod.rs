@@ -8,6 +8,7 @@ mod generate;
 mod inspect;
 mod log;
 mod machine;
+mod modes;
 mod no_journal;
 mod reach;
 mod rotate;

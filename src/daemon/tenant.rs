@@ -26,6 +26,7 @@ pub(super) async fn tenant(config: &Config, command: args::Tenant, json: bool) -
         | args::Tenant::SetExpiration { tenant, .. }
         | args::Tenant::SetLoginAlias { tenant, .. } => choose(config, tenant)?,
     };
+    config.check_files()?;
     let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
     let wired = wire::world_with(config, observer, Arc::new(NoJournal)).await?;
     let Some(reached) = wired.world.tenants.get(&which.name) else {

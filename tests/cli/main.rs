@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod bench;
+mod check;
 mod clock;
 mod dialects;
 mod door;
