@@ -10,6 +10,7 @@ mod exits;
 mod faults;
 mod fence;
 mod generated;
+mod keys;
 mod kills;
 mod naming;
 mod only_copy;
