@@ -267,7 +267,8 @@ pub(super) struct Policy {
     #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::ROTATE_BEFORE)))]
     pub(super) rotate_before: Option<Text>,
     /// After how many days a password expires, where the provider does not say: Data Forest has no such setting, and
-    /// sub-accounts follow the tenant's own where it has one.
+    /// sub-accounts follow the tenant's own where it has one. Left out, Data Forest's passwords are taken to expire after 90
+    /// days, and those of a tenant that has switched expiration off never.
     #[schemars(with = "Option<forms::ExpirationDays>")]
     pub(super) expiration_days: Option<Spanned<i64>>,
     /// An account that was never rotated: `"defer"` waits until it is due, `"rotate"` starts at once.

@@ -131,7 +131,14 @@ async fn provider(config: &Config, lines: &mut Vec<CheckLine>) {
                 continue;
             }
             let matched = discovery.managed.iter().filter(|m| m.name.tenant == *name && m.name.kind == *kind).count();
-            lines.push(CheckLine::good(what, format!("listed; {matched} to be rotated")));
+            lines.push(if matched == 0 {
+                CheckLine::warning(
+                    what,
+                    "listed; none is matched by a rule and can be rotated: see the rules' names".into(),
+                )
+            } else {
+                CheckLine::good(what, format!("listed; {matched} to be rotated"))
+            });
             if *kind == Kind::SubAccount {
                 settings(name, tenant, lines).await;
             }
@@ -190,6 +197,10 @@ impl CheckLine {
         Self { what, state: CheckState::Ok, exit: Exit::Success, remark }
     }
 
+    const fn warning(what: String, remark: String) -> Self {
+        Self { what, state: CheckState::Warning, exit: Exit::Success, remark }
+    }
+
     const fn bad(what: String, exit: Exit, remark: String) -> Self {
         Self { what, state: CheckState::Failed, exit, remark }
     }
@@ -200,12 +211,7 @@ impl CheckLine {
         match provider_exit(error) {
             Exit::Denied => Self::bad(what, Exit::Denied, error.to_string()),
             exit if enforced => Self::bad(what, exit, error.to_string()),
-            _ => Self {
-                what,
-                state: CheckState::Warning,
-                exit: Exit::Success,
-                remark: format!("{error}; what the configuration says counts"),
-            },
+            _ => Self::warning(what, format!("{error}; what the configuration says counts")),
         }
     }
 

@@ -12,7 +12,7 @@ use super::wire::WireError;
 use super::{artefacts, check, emulate, generate, inspect, log, rotate, run, tenant};
 use crate::cli::args::{Cli, Command, Secret};
 use crate::cli::show;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Problem};
 use crate::domain::exit::Exit;
 
 /// Why a command did not come to its answer.
@@ -97,7 +97,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 /// The configuration, for a command that goes to the provider or to a vault with it.
 fn configured(file: Option<&Path>) -> Result<Config, Failure> {
     bodies_stay_out_of_logs()?;
-    Ok(Config::read(named(file)?)?)
+    let config = Config::read(named(file)?)?;
+    log::set_zone(&config.time_zone);
+    Ok(config)
 }
 
 /// The configuration file, which must be named.
@@ -145,9 +147,27 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn fail(failure: &Failure, json: bool) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "{:?}", failure.report);
     if json {
-        show::print_json(&serde_json::json!({ "exit": failure.exit, "error": failure.report.to_string() }));
+        let problems: Vec<_> = problems(&failure.report).iter().map(|problem| {
+            serde_json::json!({
+                "code": problem.kind().label(), "line": problem.line(), "error": problem.to_string(), "help": problem.remedy(),
+            })
+        }).collect();
+        let mut answer = serde_json::json!({ "exit": failure.exit, "error": failure.report.to_string() });
+        if !problems.is_empty() {
+            answer["problems"] = problems.into();
+        }
+        show::print_json(&answer);
     }
     ExitCode::from(failure.exit.code())
+}
+
+/// What is wrong with the configuration, when that is why the command failed.
+fn problems(report: &miette::Report) -> &[Problem] {
+    let told = report.downcast_ref::<ConfigError>().or_else(|| match report.downcast_ref::<WireError>() {
+        Some(WireError::Config(error)) => Some(error),
+        _ => None,
+    });
+    told.map_or(&[], ConfigError::problems)
 }
 
 /// An error's lines are broken by whoever shows them: broken here, names of accounts and files come apart at their slashes

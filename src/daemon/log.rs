@@ -47,6 +47,12 @@ pub(super) fn start(destination: Destination, verbose: u8, quiet: bool) {
 /// The configuration's zone, as soon as it was read: one line must not show times of two zones.
 static ZONE: OnceLock<TimeZone> = OnceLock::new();
 
+/// From now on lines are stamped with the time of this zone.
+pub(super) fn set_zone(zone: &TimeZone) {
+    // A process reads one configuration, so that there is no other zone to keep.
+    let _ = ZONE.set(zone.clone());
+}
+
 struct LocalSeconds;
 
 impl FormatTime for LocalSeconds {
@@ -66,8 +72,6 @@ pub(super) struct LogObserver {
 impl LogObserver {
     /// Times are shown in `zone`.
     pub(super) fn new(zone: TimeZone) -> Self {
-        // Only the first configuration of a process is read, and it sets the zone once.
-        let _ = ZONE.set(zone.clone());
         Self { zone, told: Mutex::new(HashMap::new()) }
     }
 
@@ -128,6 +132,9 @@ impl Observer for LogObserver {
             Fact::Discovered { tenant, kind, listed, matched } => {
                 if self.is_news(format!("discovered {tenant} {kind}"), &format!("{listed} {matched}")) {
                     info!(event = "discovered", tenant, %kind, listed, matched, "accounts discovered");
+                    if matched == 0 {
+                        warn!(event = "nothing-matched", tenant, %kind, "no account is matched by any rule; see their names");
+                    }
                 }
             }
             Fact::NotDiscovered { tenant, kind, error } => {
@@ -195,7 +202,7 @@ impl Observer for LogObserver {
                 let account = account.map_or_else(|| "-".to_owned(), ToString::to_string);
                 let reason = reason.map_or_else(|| "-".to_owned(), |reason| reason.to_string());
                 if self.is_news("next".to_owned(), &format!("{accounts} {at} {account}")) {
-                    info!(event = "next", accounts, at, account, reason, "all done for now; this comes next");
+                    info!(event = "next", accounts, at, account, reason, "this comes next");
                 }
             }
         }

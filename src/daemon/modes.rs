@@ -51,13 +51,14 @@ fn is_open(file: &Path) -> bool {
 }
 
 fn complaint(open: &[PathBuf]) -> Option<String> {
-    let first = open.first()?.display();
-    let mode = fs::metadata(&open[0]).map_or(0, |found| found.permissions().mode() & 0o777);
+    let file = open.first()?;
+    let first = file.display();
+    let bits = fs::metadata(file).map_or(0, |found| found.permissions().mode() & 0o777);
     let others = match open.len() {
         1 => String::new(),
-        more => format!(", and so are more ({})", more - 1),
+        count => format!(", and so are more ({})", count - 1),
     };
-    Some(format!("{first} is open to others than its owner (mode {mode:04o}){others}; run `chmod 600 {first}`"))
+    Some(format!("{first} is open to others than its owner (mode {bits:04o}){others}; run `chmod 600 {first}`"))
 }
 
 #[cfg(test)]

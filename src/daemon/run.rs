@@ -28,7 +28,8 @@ pub(super) async fn run(config: &Config, json: bool) -> Result<Exit, Failure> {
     trigger.stop().await;
     let names = |names: &[AccountName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (unfinished, unread) = (names(&summary.unfinished), names(&summary.unread));
-    if unfinished.is_empty() && unread.is_empty() {
+    let unlisted = summary.unlisted.join(", ");
+    if unfinished.is_empty() && unread.is_empty() && unlisted.is_empty() {
         info!(event = "stopped", rotated = summary.rotated, "ncloud-rotator ends; nothing is unfinished");
     } else {
         let rotated = summary.rotated;

@@ -15,7 +15,11 @@ pub(super) fn shutdown() -> std::io::Result<CancellationToken> {
             _ = interrupt.recv() => 130,
             _ = terminate.recv() => 143,
         };
-        tracing::debug!(status = first, "asked to end; a second signal ends at once");
+        tracing::info!(
+            event = "ending",
+            signal = first - 128,
+            "asked to end; finishing what is under way (a second signal ends at once)"
+        );
         cancelled.cancel();
         let status = tokio::select! {
             _ = interrupt.recv() => 130,

@@ -28,6 +28,9 @@ pub struct Policy {
 impl Policy {
     /// The expirations that the provider knows, in days (`ncloud-api.md`, section 2).
     pub const EXPIRATION_DAYS: [u16; 4] = [60, 90, 120, 180];
+
+    /// What is taken for the expiration of accounts for which there is no setting at the provider, and none in the policy.
+    pub const DEFAULT_EXPIRATION_DAYS: u16 = 90;
 }
 
 /// Who makes the passwords.

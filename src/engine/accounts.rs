@@ -140,7 +140,9 @@ impl World {
             let by_policy = managing.rule.policy.expiration_days;
             let days = match found.expiration {
                 Told::Tenant(Expiration::Days(days)) => Some(days),
-                Told::Tenant(Expiration::Off | Expiration::Unset) => by_policy,
+                Told::Tenant(Expiration::Off) => by_policy,
+                // Nobody can tell that such a password does not expire, so that it is taken to.
+                Told::Tenant(Expiration::Unset) => by_policy.or(Some(Policy::DEFAULT_EXPIRATION_DAYS)),
                 // What the operator says of it counts; failing that, the shortest that the provider offers, since a password
                 // must not expire because a right was missing.
                 Told::Nothing => by_policy.or_else(|| Policy::EXPIRATION_DAYS.into_iter().min()),

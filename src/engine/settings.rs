@@ -50,7 +50,7 @@ impl World {
         let expected = rules
             .filter(|rule| rule.tenant == tenant && rule.kind == Kind::SubAccount)
             .filter_map(|rule| rule.policy.expiration_days.map(Expiration::Days))
-            .find(|expected| *expected != found);
+            .find(|expected| *expected != found && found != Expiration::Off);
         if let Some(expected) = expected {
             let (found, expected) = (found.to_string(), expected.to_string());
             self.note(&Fact::Drift { tenant, setting: EXPIRATION, found: &found, expected: &expected });

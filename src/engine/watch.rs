@@ -39,6 +39,8 @@ pub struct Summary {
     pub rotated: u64,
     /// Accounts whose rotation goes on at the next start.
     pub unfinished: Vec<AccountName>,
+    /// Kinds of account of which nothing is known, since they could not be listed at the last look, as `tenant/kind`.
+    pub unlisted: Vec<String>,
     /// Accounts of which nothing is known, since their secrets could not be read at the last look.
     pub unread: Vec<AccountName>,
 }
@@ -101,6 +103,8 @@ async fn look(
         world.note(&Fact::Skipped { account: &managed.name, why: &standing.to_string() });
     }
     let listed_all = discovery.failures.is_empty();
+    let unlisted = discovery.failures.iter().map(|failure| format!("{}/{}", failure.tenant, failure.kind));
+    summary.unlisted = unlisted.collect();
     let surveyed = tokio::select! {
         surveyed = world.survey(discovery.managed) => surveyed,
         () = shutdown.cancelled() => return Looked { next: None, saw_all: false },

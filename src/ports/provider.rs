@@ -174,7 +174,7 @@ pub enum ProviderError {
     #[error("{0}")]
     Keys(String),
     /// No answer: connection refused or reset, a time-out, TLS.
-    #[error("{host} cannot be reached: {cause}")]
+    #[error("{host} cannot be reached: {cause}; see the network, the endpoint and the proxy")]
     Unreachable {
         /// Host and port.
         host: String,

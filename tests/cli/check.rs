@@ -37,10 +37,9 @@ fn set_mode(path: &Path, mode: u32) {
 
 #[track_caller]
 fn line(told: &Value, what: &str) -> Value {
-    let lines = told["checks"].as_array().unwrap().iter();
+    let mut lines = told["checks"].as_array().unwrap().iter();
     lines
-        .filter(|line| line["what"].as_str().unwrap().starts_with(what))
-        .next_back()
+        .rfind(|line| line["what"].as_str().unwrap().starts_with(what))
         .cloned()
         .unwrap_or_else(|| panic!("no line on {what}: {told}"))
 }

@@ -64,7 +64,7 @@ fn with_json_the_answer_is_one_document_and_the_log_goes_to_standard_error() {
     running.complains("event=\"next\"");
     running.signal(Signal::SIGINT);
     let finished = running.finish().ends_with(0);
-    assert_eq!(finished.json(), json!({ "rotated": 7, "unfinished": [], "unread": [] }));
+    assert_eq!(finished.json(), json!({ "rotated": 7, "unfinished": [], "unlisted": [], "unread": [] }));
     assert!(finished.err.contains("rotated"));
 }
 

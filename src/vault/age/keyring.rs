@@ -24,7 +24,7 @@ pub(super) enum Unopened {
     #[error("it is in age's text form; encrypt it again without `-a`")]
     Armoured,
     /// Truncated, or its bytes were changed.
-    #[error("it is damaged ({0}); restore it from a backup")]
+    #[error("it is damaged ({0}); restore it from a backup, and then rotate the account")]
     Damaged(&'static str),
     /// What was inside is no document of ours.
     #[error(transparent)]
