@@ -33,10 +33,14 @@ pub(super) fn prepare(connection: &mut Connection, entropy: &dyn Entropy) -> Res
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let missing = usize::try_from(found).ok().and_then(|done| STEPS.get(done..));
-    for step in missing.ok_or(Trouble::Newer { found, known: STEPS.len() })? {
+    let missing = missing.ok_or(Trouble::Newer { found, known: STEPS.len() })?;
+    for step in missing {
         transaction.execute_batch(step)?;
     }
-    transaction.execute_batch(&format!("PRAGMA user_version = {}", STEPS.len()))?;
+    // Written anew it would change the file, which a mere look must not do.
+    if !missing.is_empty() {
+        transaction.execute_batch(&format!("PRAGMA user_version = {}", STEPS.len()))?;
+    }
     let id = id(&transaction, entropy)?;
     transaction.commit()?;
     Ok(id)

@@ -11,8 +11,7 @@ use crate::bench::Bench;
 
 const ENVIRONMENT: &str = "access_key = { env = \"NCLOUD_ACCESS_KEY\" }\nsecret_key = { env = \"NCLOUD_SECRET_KEY\" }";
 
-/// Everything below a directory but the emulator's own file and the inside of the journal, in which SQLite notes who opened
-/// it: paths, modes and bytes.
+/// Everything below a directory but the emulator's own file: paths, modes and bytes.
 fn tree(dir: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -22,8 +21,7 @@ fn tree(dir: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
             found.push((path.clone(), meta.permissions().mode(), Vec::new()));
             found.extend(tree(&path));
         } else if !path.file_name().unwrap().to_string_lossy().contains("accounts.json") {
-            let is_journal = path.extension().is_some_and(|extension| extension == "sqlite");
-            let bytes = if is_journal { Vec::new() } else { fs::read(&path).unwrap() };
+            let bytes = fs::read(&path).unwrap();
             found.push((path, meta.permissions().mode(), bytes));
         }
     }
