@@ -3,6 +3,9 @@
 //! No decision about a password is made here. What is decided here is patience: how long *this process* goes on waiting.
 //! Wherever it stops, the vault says how to go on.
 
+mod sending;
+mod staging;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,21 +13,20 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use self::staging::Staging;
 use super::accounts::Managed;
 use super::world::World;
 use crate::domain::rotation::step::HEARD_WITHIN;
 use crate::domain::rotation::{
-    Action, Answer, Block, Content, Event, Goal, Heard, Insistence, Moment, Outcome, Plan, Rotation, VaultTrouble,
-    Waiting, step,
+    Action, Block, Content, Event, Goal, Heard, Insistence, Moment, Outcome, Plan, Rotation, VaultTrouble, Waiting,
+    step,
 };
 use crate::domain::secret::Password;
 use crate::domain::token::Token;
-use crate::domain::value::{Mark, Part, Rotated, SecretValue};
+use crate::domain::value::Part;
 use crate::ports::clock::GatewayClock;
-use crate::ports::entropy::{Draw, EntropyError};
-use crate::ports::journal::SendId;
 use crate::ports::observer::Fact;
-use crate::ports::provider::{Generated, Provider, ProviderError};
+use crate::ports::provider::{Provider, ProviderError};
 use crate::ports::vault::{Place, Vault, VaultError};
 
 /// How long this process goes on, and when it stops early.
@@ -238,191 +240,6 @@ impl Driver<'_> {
         }
     }
 
-    /// The password that a candidate shall hold; none for an intent.
-    fn password_for(&self, content: Content) -> Result<Option<Password>, String> {
-        match content {
-            Content::Intent => Ok(None),
-            Content::Fresh => match &self.managed.managing.generator {
-                Some(generator) => generator
-                    .draw(&self.managed.account.name, &mut Draw(self.world.entropy.as_ref()))
-                    .map(Some)
-                    .map_err(|error| error.to_string()),
-                None => Err("the policy leaves passwords to the provider".to_owned()),
-            },
-            Content::Again(candidate) | Content::Generated(candidate) => match self.passwords.get(&candidate) {
-                Some(password) => Ok(Some(password.clone())),
-                None => Err("the secret was deleted, and this process does not hold its password".to_owned()),
-            },
-        }
-    }
-
-    fn random_token(&self) -> Result<Token, EntropyError> {
-        let mut bytes = [0; 16];
-        self.world.entropy.fill(&mut bytes)?;
-        Ok(Token::random(bytes))
-    }
-
-    async fn stage(&mut self, staging: Staging, password: Option<Password>) -> Event {
-        let base = match staging.base {
-            Some(token) => match self.vault.value(&self.managed.secret, token).await {
-                Ok(value) => value,
-                Err(error) => return self.vault_failed(&error),
-            },
-            None => return Event::Woken,
-        };
-        let value = self.value(&base, &staging, password.as_ref());
-        let staged = self.vault.stage(self.place(), staging.over, staging.token, &value, self.clock).await;
-        if let Ok(snapshot) = &staged {
-            let candidate = snapshot.pending.as_ref().map(|pending| pending.candidate);
-            self.passwords.extend(candidate.zip(password));
-            if let (Some(answer), Some(_)) = (candidate, staging.told_by) {
-                self.note_answer(answer).await;
-            }
-            self.world.note(&Fact::Staged {
-                account: &self.managed.name,
-                secret: &self.managed.secret,
-                superseding: staging.superseding,
-            });
-        }
-        self.written(staged)
-    }
-
-    /// Notes that a password which the provider made is live by one request with a definite answer. The stored answer took
-    /// its own intent's place, so nothing else can be under way, and the next rotation has no fence to wait for (rule 7).
-    async fn note_answer(&self, candidate: Token) {
-        let (journal, subject) = (&self.world.journal, &self.managed.subject);
-        let noted = match journal.sending(subject, candidate).await {
-            Ok(send) => journal.answered(send, Answer::Accepted).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = noted {
-            self.world.note(&Fact::JournalFailed { account: &self.managed.name, error: &error.to_string() });
-        }
-    }
-
-    /// The value that replaces `base`: every key that is not ours survives.
-    fn value(&self, base: &SecretValue, staging: &Staging, password: Option<&Password>) -> SecretValue {
-        let now = whole_seconds(self.clock.now());
-        let mark = Mark {
-            account: self.managed.subject.to_string(),
-            generation: staging.generation,
-            attempt: staging.attempt,
-            by: self.world.journal.id().to_owned(),
-            provider: staging.part,
-        };
-        let Some(password) = password else {
-            let (name, tenant) = (&self.managed.account.name, &self.managed.name.tenant);
-            return base.intent(name, &self.managed.subject, tenant, &mark);
-        };
-        base.rotated(&Rotated {
-            username: &self.managed.account.name,
-            password,
-            subject: &self.managed.subject,
-            tenant: &self.managed.name.tenant,
-            login_url: self.managed.login_url.as_deref(),
-            rotated_at: now,
-            expires_at: self.managed.expires_at(now),
-            mark: &mark,
-        })
-    }
-
-    /// The record first, then the request: what is recorded as sent was about to leave.
-    async fn send(&mut self, token: Token, candidate: Token, signed_at: Timestamp) -> Event {
-        if let std::collections::hash_map::Entry::Vacant(vacant) = self.passwords.entry(candidate) {
-            match self.vault.value(&self.managed.secret, token).await.map(|value| value.password()) {
-                Ok(Some(password)) => {
-                    vacant.insert(password);
-                    // Read again: the signature needs a fresh read, and only if that one still shows this candidate was
-                    // the password its own.
-                    return Event::Delayed;
-                }
-                Ok(None) => return self.vault_failed(&VaultError::Unreadable(no_password(self.managed))),
-                Err(error) => return self.vault_failed(&error),
-            }
-        }
-        let Some(send) = self.record(candidate).await else { return Event::NotRecorded };
-        let Some(password) = self.passwords.get(&candidate) else {
-            return Event::Delayed;
-        };
-        let answer = self.provider.reset_password(&self.managed.subject.id, password, signed_at).await;
-        self.answered(send, answer).await
-    }
-
-    /// Asks the provider to make a password. It is told once, so that it is held from here on until it is stored.
-    async fn generate(&mut self, candidate: Token, signed_at: Timestamp) -> Performed {
-        let Some(send) = self.record(candidate).await else { return Performed::Event(Event::NotRecorded) };
-        match self.provider.generate_password(&self.managed.subject.id, signed_at).await {
-            Ok(Generated { answer, password }) => {
-                self.passwords.extend(password.map(|password| (candidate, password)));
-                Performed::Event(self.answered(send, answer).await)
-            }
-            Err(error) => Performed::End(Ended::Failed(error.to_string())),
-        }
-    }
-
-    /// What comes before any request that changes something: a tenant that is not stopped, and permission by its rate, which
-    /// is waited for within patience. What to do instead, when it may not be sent now.
-    async fn may_send(&mut self, rotation: &Rotation) -> Option<Performed> {
-        if let Some(why) = self.managed.tenant.stopped.why() {
-            return Some(Performed::Event(Event::ProbeFailed(Some(why))));
-        }
-        let mut waited = false;
-        while !self.has_permission {
-            let Err(pause) = self.managed.tenant.limit.try_permission() else {
-                self.has_permission = true;
-                break;
-            };
-            waited = true;
-            let staged = is_staged(rotation);
-            if !self.patience.paced && self.is_too_long(pause) {
-                let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
-                let until = self.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX);
-                return Some(Performed::End(Ended::Unfinished { why: Waiting::Rate, until, detail: None, staged }));
-            }
-            tokio::select! {
-                () = self.world.clock.sleep(pause) => {}
-                () = self.patience.shutdown.cancelled() => {
-                    return Some(Performed::End(Ended::Interrupted { staged }));
-                }
-            }
-        }
-        waited.then_some(Performed::Event(Event::Delayed))
-    }
-
-    /// Records a send before it leaves; uses up the permission.
-    async fn record(&mut self, candidate: Token) -> Option<SendId> {
-        match self.world.journal.sending(&self.managed.subject, candidate).await {
-            Ok(send) => {
-                self.has_permission = false;
-                Some(send)
-            }
-            Err(error) => {
-                self.detail = Some(error.to_string());
-                None
-            }
-        }
-    }
-
-    async fn answered(&mut self, send: SendId, answer: Answer) -> Event {
-        if let Err(error) = self.world.journal.answered(send, answer).await {
-            self.world.note(&Fact::JournalFailed { account: &self.managed.name, error: &error.to_string() });
-        }
-        self.detail = None;
-        match answer {
-            Answer::Blocked(Block::Forbidden) => self.detail = self.standing().await,
-            Answer::Blocked(block) if block != Block::Authentication => self.stop_tenant(Some(block)),
-            _ => {}
-        }
-        Event::Answered(answer)
-    }
-
-    /// After a 403, what the provider says of the account now: a Data Forest account may be CHANGING.
-    async fn standing(&self) -> Option<String> {
-        let accounts = self.provider.accounts().await.ok()?;
-        let account = accounts.iter().find(|account| account.id == self.managed.subject.id)?;
-        Some(format!("the provider lists the account as {}", account.standing))
-    }
-
     fn stop_tenant(&self, block: Option<Block>) {
         if let Some(why) = block.filter(|block| block.stops_tenant())
             && self.managed.tenant.stopped.pull(why, self.managed.subject.kind)
@@ -497,30 +314,8 @@ impl Driver<'_> {
     }
 }
 
-struct Staging {
-    over: crate::domain::rotation::snapshot::Revision,
-    token: Token,
-    generation: Token,
-    attempt: u32,
-    base: Option<Token>,
-    part: Option<Part>,
-    /// The intent whose answer this is, when it takes that very intent's place.
-    told_by: Option<Token>,
-    superseding: bool,
-}
-
-/// Values are read by people: a fraction of a second says nothing to them. Rounded down, so that nothing expires later than
-/// it is said to.
-fn whole_seconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
-}
-
 fn is_staged(rotation: &Rotation) -> bool {
     rotation.seen().is_some_and(|seen| !seen.is_idle())
-}
-
-fn no_password(managed: &Managed<'_>) -> String {
-    format!("the pending version of {} holds no password", managed.secret)
 }
 
 /// Whether waiting a little may help by itself.

@@ -20,14 +20,17 @@
 //! way at any time, and each event answers it; the function returns one action and not a list, so that no interleaving is
 //! hidden inside a step. Safety does not depend on the state surviving: every rule is checked against a read.
 
+mod fence;
+mod intent;
+
 use jiff::SignedDuration;
 
 use super::answer::{Answer, Block};
 use super::protocol::{
-    Action, Content, Event, Freeze, Goal, Heard, Insistence, Maker, Moment, Outcome, Plan, VaultTrouble, Waiting,
+    Action, Content, Event, Freeze, Goal, Insistence, Maker, Moment, Outcome, Plan, VaultTrouble, Waiting,
 };
 use super::record::Record;
-use super::snapshot::{Owner, Pending, Predecessor, Snapshot, Version};
+use super::snapshot::{Owner, Pending, Snapshot, Version};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::token::Token;
@@ -237,29 +240,6 @@ impl Rotation {
         }
     }
 
-    /// An intent is sent once, whatever comes back (rule 11): to sign afresh is to stage another.
-    fn generated(&mut self, at: Moment, intent: Intent, answer: Answer) -> Action {
-        self.permit = None;
-        self.record.sending(intent.candidate);
-        self.record.answered(intent.candidate, answer);
-        let asked_afresh = std::mem::take(&mut self.signed_afresh);
-        match answer {
-            Answer::Accepted => {
-                self.failures = 0;
-                self.answer = Some(intent);
-                self.seen.clone().map_or(Action::Read, |snapshot| self.decide(at, snapshot))
-            }
-            // An intent leaves no superseded version behind from which a spacing could count.
-            Answer::Refused => Action::Wait { until: later(at.now, SPACING.floor), why: Waiting::Spacing },
-            Answer::Blocked(Block::Authentication) if !asked_afresh => {
-                self.signed_afresh = true;
-                Action::Read
-            }
-            Answer::Blocked(block) => self.wait(at, Waiting::Blocked(block)),
-            Answer::Ambiguous(doubt) => self.wait(at, Waiting::Doubt(doubt)),
-        }
-    }
-
     /// What to do follows from one read, and from nothing older.
     fn decide(&mut self, at: Moment, snapshot: Snapshot) -> Action {
         let (current, pending) = (snapshot.current.clone(), snapshot.pending.clone());
@@ -348,26 +328,6 @@ impl Rotation {
         }
     }
 
-    /// Only the process that staged an intent sends it, and only once; any other intent is replaced by a new one.
-    fn intended(&mut self, at: Moment, current: &Version, pending: &Pending) -> Action {
-        if self.permit != Some(pending.candidate) {
-            return self.supersede(at, current.token, Spaced::No);
-        }
-        let (token, candidate) = (pending.version.token, pending.candidate);
-        match self.may_apply(at, pending) {
-            Ok(signed_at) => Action::Generate { token, candidate, signed_at },
-            Err(action) => action,
-        }
-    }
-
-    /// Stores what the provider answered, over whatever is pending in the same generation: another process may have
-    /// replaced the intent, but waits the fence before it sends its own.
-    fn store(&mut self, generation: Token, intent: Intent) -> Action {
-        let token = intent.token.answer();
-        let content = Content::Generated(intent.candidate);
-        self.over(|over| Action::Stage { over, token, generation, attempt: 0, content })
-    }
-
     fn unfinished(
         &mut self,
         at: Moment,
@@ -400,58 +360,6 @@ impl Rotation {
             Ok(signed_at) => Action::Send { token, candidate, signed_at },
             Err(action) => action,
         }
-    }
-
-    /// The time to sign with, or what must come first. Rules 1, 2, 7 and 8, in the order in which each makes the next one's
-    /// question meaningful: no fence is measured by a clock that was not set lately, nor with a read from a time that has not
-    /// come.
-    fn may_apply(&mut self, at: Moment, pending: &Pending) -> Result<Timestamp, Action> {
-        let (Some(heard), Some(snapshot)) = (at.heard_lately(), self.seen.clone()) else {
-            return Err(Action::Probe);
-        };
-        if snapshot.as_of > later(at.now, self.plan.gateway.max_clock_skew) {
-            return Err(Action::Read);
-        }
-        if let Some(until) = self.fence_end(at, &snapshot, pending)
-            && snapshot.as_of.min(at.now) < until
-        {
-            return Err(if at.now < until { Action::Wait { until, why: Waiting::Fence } } else { Action::Read });
-        }
-        if heard.skew.abs() > self.plan.gateway.max_clock_skew {
-            return Err(self.wait(at, Waiting::ClockSkew));
-        }
-        if pending.permits.is_some() && self.permit != Some(pending.candidate) {
-            return Err(Action::Permit { over: snapshot.revision, token: pending.version.token });
-        }
-        if at.now.duration_since(snapshot.as_of) > self.plan.gateway.freshness() {
-            return Err(Action::Read);
-        }
-        Ok(snapshot.as_of)
-    }
-
-    /// When the fence of a pending version ends; none when it has nothing to wait for (rules 1 and 7).
-    fn fence_end(&mut self, at: Moment, snapshot: &Snapshot, pending: &Pending) -> Option<Timestamp> {
-        let (before, ended, permits) = match pending.predecessor {
-            Predecessor::Ended { candidate, at, permits } => (candidate, at, permits),
-            // The secret may have been deleted and made anew while a request was under way.
-            Predecessor::Nothing if self.record.doubtful_beside(pending.candidate) => (None, None, None),
-            Predecessor::Nothing => return None,
-        };
-        let nothing_under_way = |before: Token| {
-            let sent = u32::try_from(self.record.count(before)).ok();
-            self.record.settled(before) && permits.is_some() && permits == sent
-        };
-        if snapshot.counts_permits && before.is_some_and(nothing_under_way) {
-            return None;
-        }
-        let told = ended.filter(|ended| *ended <= at.now);
-        let noted = self.fence_from.and_then(|(of, from)| (of == pending.candidate).then_some(from));
-        // It had ended by either time: the earlier one is enough.
-        let origin = told.into_iter().chain(noted).min().unwrap_or(at.now);
-        if told.is_none() {
-            self.fence_from = Some((pending.candidate, origin));
-        }
-        Some(later(origin, self.plan.gateway.fence(self.plan.settle)))
     }
 
     /// Puts the next candidate into the pending place; the one that holds it is kept as superseded (rule 6).
@@ -530,13 +438,6 @@ impl Rotation {
         self.failures = self.failures.saturating_add(1);
         let pause = Backoff::RETRY.after(self.failures, &self.plan.subject.id.0);
         Action::Wait { until: later(at.now, pause), why }
-    }
-}
-
-impl Moment {
-    /// The last hearing of the gateway's clock, when it is recent enough to compare times by (rule 8).
-    fn heard_lately(self) -> Option<Heard> {
-        self.heard.filter(|heard| heard.age <= HEARD_WITHIN)
     }
 }
 

@@ -4,7 +4,8 @@ use super::*;
 use crate::domain::account::{AccountId, Kind, Site, Subject};
 use crate::domain::gateway::Gateway;
 use crate::domain::rotation::answer::Doubt;
-use crate::domain::rotation::snapshot::Revision;
+use crate::domain::rotation::protocol::Heard;
+use crate::domain::rotation::snapshot::{Predecessor, Revision};
 
 const FENCE: i64 = 480;
 const DOUBT: Answer = Answer::Ambiguous(Doubt::TimedOut);

@@ -7,7 +7,7 @@ use crate::domain::account::{AccountId, Kind, Site, Subject};
 use crate::domain::gateway::Gateway;
 use crate::domain::rotation::answer::Doubt;
 use crate::domain::rotation::protocol::Heard;
-use crate::domain::rotation::snapshot::{Revision, Superseded};
+use crate::domain::rotation::snapshot::{Predecessor, Revision, Superseded};
 
 /// Eight minutes: [`Gateway::default`] over a vault that settles at once.
 const FENCE: i64 = 480;
