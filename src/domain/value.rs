@@ -158,6 +158,12 @@ impl SecretValue {
         self.text("kind")?.parse().ok()
     }
 
+    /// The provider's identifier of the account.
+    #[must_use]
+    pub fn account_id(&self) -> Option<&str> {
+        self.text("account_id")
+    }
+
     /// The tenant's name at the time of the rotation.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {

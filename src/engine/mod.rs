@@ -9,6 +9,7 @@
 pub mod accounts;
 pub mod batch;
 pub mod drive;
+pub mod finish;
 pub mod limit;
 pub mod report;
 pub mod settings;

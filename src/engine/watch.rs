@@ -102,6 +102,9 @@ async fn look(
     for (managed, standing) in &discovery.skipped {
         world.note(&Fact::Skipped { account: &managed.name, why: &standing.to_string() });
     }
+    let patience =
+        Patience { until: None, turn: Some(TURN), paced: false, only_hopeful: true, shutdown: shutdown.clone() };
+    world.promote_unlisted(&discovery.failures, &patience).await;
     let listed_all = discovery.failures.is_empty();
     let unlisted = discovery.failures.iter().map(|failure| format!("{}/{}", failure.tenant, failure.kind));
     summary.unlisted = unlisted.collect();
@@ -121,8 +124,6 @@ async fn look(
         .collect();
     due.sort_by_key(|surveyed| surveyed.expires_at());
     let turn: Vec<Managed<'_>> = due.iter().map(|surveyed| surveyed.managed.clone()).collect();
-    let patience =
-        Patience { until: None, turn: Some(TURN), paced: false, only_hopeful: true, shutdown: shutdown.clone() };
     let reports = world.rotate(turn, Insistence::None, &patience, |_| ()).await;
     settle(world, &reports, retries, summary);
     let saw_nothing = !saw_all && surveyed.iter().all(|surveyed| surveyed.status.is_err());

@@ -17,6 +17,7 @@ mod naming;
 mod network;
 mod only_copy;
 mod process;
+mod promotion;
 mod proxy;
 mod refusals;
 mod rotate;
