@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use super::machine::variable;
+use super::machine::{self, variable};
 use super::wire::WireError;
 use super::{artefacts, check, emulate, generate, inspect, log, rotate, run, tenant};
 use crate::cli::args::{Cli, Command, Secret};
@@ -42,6 +42,7 @@ impl From<WireError> for Failure {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    machine::keep_memory_private();
     end_on_panic();
     show_errors_whole();
     let cli = match Cli::try_parse() {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use nix::sys::prctl::set_dumpable;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -41,6 +43,13 @@ impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
         SysRng.try_fill_bytes(bytes).map_err(|_| EntropyError)
     }
+}
+
+/// Keeps what is in memory there: no core file, and no other process of this user that looks in. What the system refuses is
+/// not worth ending for; the unit says it again.
+pub(super) fn keep_memory_private() {
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let _ = set_dumpable(false);
 }
 
 /// One variable of the environment.

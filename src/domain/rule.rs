@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::account::{Account, AccountId, AccountName, Kind};
+use super::account::{Account, AccountId, AccountName, Kind, Site};
 use super::policy::Policy;
 use super::secret::{BadSecretName, SecretName};
 
@@ -131,6 +131,13 @@ pub enum Conflict {
         /// Where the second rule begins.
         second_line: usize,
     },
+    /// Two tenants are one main account: both would rotate the same account, each into a secret of its own.
+    SharedAccount {
+        /// The account, as the first tenant calls it.
+        first: AccountName,
+        /// The same account, as the second tenant calls it.
+        second: AccountName,
+    },
     /// Two accounts would be kept in one secret.
     SharedSecret {
         /// The secret.
@@ -160,7 +167,7 @@ impl Conflict {
     pub fn accounts(&self) -> impl Iterator<Item = &AccountName> {
         let (one, other) = match self {
             Self::TwoOwners { account, .. } | Self::Unnameable { account, .. } => (account, None),
-            Self::SharedSecret { first, second, .. } => (first, Some(second)),
+            Self::SharedSecret { first, second, .. } | Self::SharedAccount { first, second } => (first, Some(second)),
         };
         std::iter::once(one).chain(other)
     }
@@ -174,6 +181,12 @@ impl fmt::Display for Conflict {
                 "{account} belongs to two rules, at line {first_line} and line {second_line}; leave it out of one with \
                  `except`"
             ),
+            Self::SharedAccount { first, second } => write!(
+                f,
+                "{first} and {second} are the same account at the provider: the tenants {} and {} are one main account. Keep \
+                 one of the two rules, or one of the tenants",
+                first.tenant, second.tenant
+            ),
             Self::SharedSecret { secret, first, first_line, second, second_line } => write!(
                 f,
                 "{first} (rule at line {first_line}) and {second} (rule at line {second_line}) would share the secret \
@@ -184,6 +197,28 @@ impl fmt::Display for Conflict {
             }
         }
     }
+}
+
+/// Accounts that rules own under the names of two tenants. The built-in emulators are tenants apart, whatever ids their samples
+/// share.
+pub fn shared_accounts<'a>(
+    rules: &(impl Iterator<Item = &'a Rule> + Clone),
+    discovered: impl IntoIterator<Item = (Site, &'a AccountName, &'a Account)>,
+) -> Vec<Conflict> {
+    let mut owned: BTreeMap<(Site, Kind, &AccountId), &AccountName> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (site, name, account) in discovered {
+        let owns = |rule: &Rule| rule.tenant == name.tenant && rule.kind == name.kind && rule.matches(account);
+        if site == Site::Emulator || !rules.clone().any(owns) {
+            continue;
+        }
+        if let Some(first) =
+            owned.insert((site, name.kind, &account.id), name).filter(|first| first.tenant != name.tenant)
+        {
+            found.push(Conflict::SharedAccount { first: first.clone(), second: name.clone() });
+        }
+    }
+    found
 }
 
 /// Everything that is wrong between the rules and the accounts that were found, in the accounts' order.

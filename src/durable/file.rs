@@ -4,12 +4,13 @@
 //! that is killed in between leaves the temporary file; [`remove_leftovers`] takes those away.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use nix::fcntl::OFlag;
 use tempfile::NamedTempFile;
 
 use super::directory::{parent, sync_dir};
@@ -40,10 +41,14 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
 /// The content of `path`, none if it does not exist. More than `limit` bytes are an error.
 pub fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Error> {
     let failed = |error| Error::new(Step::Read, path, error);
-    let file = match File::open(path) {
+    // Without waiting: a pipe that somebody put there would hold whoever opens it, and the lock that is held with it.
+    let file = match OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(failed)?,
     };
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is no regular file")));
+    }
     let most = u64::try_from(limit).unwrap_or(u64::MAX);
     let expected = file.metadata().map_err(failed)?.len().min(most);
     // Room for all of it at once: a buffer that grows leaves copies behind, and what is read may be a key.
@@ -135,7 +140,7 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("f");
         replace(&path, b"old").unwrap();
-        let mut open = File::open(&path).unwrap();
+        let mut open = fs::File::open(&path).unwrap();
         replace(&path, b"new").unwrap();
         let mut seen = String::new();
         open.read_to_string(&mut seen).unwrap();
@@ -150,6 +155,14 @@ mod tests {
         assert!(!create_new(&path, b"second").unwrap());
         assert_eq!(read(&path, 99).unwrap().unwrap(), b"first");
         assert_eq!(names(room.path()), ["f"]);
+    }
+
+    #[test]
+    fn a_pipe_is_no_file_and_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(read(&path, 10).unwrap_err().to_string().contains("no regular file"));
     }
 
     #[test]

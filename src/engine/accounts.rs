@@ -8,7 +8,7 @@ use crate::domain::account::{Account, AccountName, Kind, Standing, Subject};
 use crate::domain::alias::LoginAlias;
 use crate::domain::due::{Facts, expires_at};
 use crate::domain::policy::Policy;
-use crate::domain::rule::{Conflict, conflicts};
+use crate::domain::rule::{Conflict, conflicts, shared_accounts};
 use crate::domain::secret::SecretName;
 use crate::ports::observer::Fact;
 use crate::ports::provider::{Expiration, Provider, ProviderError};
@@ -119,6 +119,11 @@ impl World {
         let rules = self.rules.iter().map(|managing| &managing.rule);
         let everyone = found.iter().flat_map(|found| found.accounts.iter().map(|(name, account)| (name, account)));
         discovery.conflicts = conflicts(&rules, everyone);
+        let by_site = found.iter().flat_map(|found| {
+            let site = found.tenant.site;
+            found.accounts.iter().map(move |(name, account)| (site, name, account))
+        });
+        discovery.conflicts.extend(shared_accounts(&rules, by_site));
         for found in &found {
             self.match_rules(found, &mut discovery);
         }

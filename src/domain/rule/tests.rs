@@ -139,6 +139,26 @@ fn conflicts_among_found_accounts_name_both_rules() {
 }
 
 #[test]
+fn one_account_under_two_tenants_is_a_conflict_of_both() {
+    let rules =
+        [rule(10, &["svc-*"], &[], &[]), Rule { tenant: "dev".into(), ..rule(20, &["svc-a", "svc-c"], &[], &[]) }];
+    let one = |tenant: &str, name: &str, id: &str| (named(tenant, Kind::SubAccount, name), account(name, id));
+    let accounts = [
+        one("main", "svc-a", "1"),
+        one("main", "svc-b", "2"),
+        one("dev", "svc-a", "1"),
+        one("dev", "svc-b", "2"),
+        one("dev", "svc-c", "3"),
+    ];
+    let of = |site| {
+        let found = shared_accounts(&rules.iter(), accounts.iter().map(|(name, account)| (site, name, account)));
+        found.iter().flat_map(|conflict| conflict.accounts().map(ToString::to_string)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Site::Public), ["main/sub-account/svc-a", "dev/sub-account/svc-a"], "svc-b has one owner");
+    assert_eq!(of(Site::Emulator), [""; 0], "emulators are tenants apart");
+}
+
+#[test]
 fn templates_know_four_placeholders_and_nothing_else() {
     let bad = |text: &str| text.parse::<Template>().unwrap_err().to_string();
     assert!(bad("a/{nmae}").starts_with("{nmae} is no placeholder"));
