@@ -475,6 +475,9 @@ fn every_kind_of_problem_is_tried_here() {
 #[test]
 fn a_secret_in_the_file_is_never_shown() {
     let lines = [
+        "access_key = { env = \"A\" } # HUNTER2",
+        "access_key = { env = \"A#\" } # was: \"HUNTER2\"",
+        "# HUNTER2",
         "access_key = \"HUNTER2\"",
         "access_key = 'HUNTER2",
         "access_key = HUNTER2",

@@ -112,9 +112,30 @@ pub(super) fn in_lines(text: &str, broken: bool) -> Vec<Range<usize>> {
             open = ["\"\"\"", "'''"].into_iter().find(|quotes| broken && tail.matches(quotes).count() == 1);
         }
         places.extend(line.find(IDENTITY).or_else(|| user(line, broken)).map(|at| start + at..end));
+        places.extend(comment(line).map(|at| start + at..end));
         start = end;
     }
     places
+}
+
+/// From where on a line is a comment. Nobody can tell an old key in one from a word, so that no comment is shown.
+fn comment(line: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, character) in line.char_indices() {
+        match (quote, character) {
+            (Some('"'), '\\') if !escaped => {
+                escaped = true;
+                continue;
+            }
+            (Some(open), _) if character == open && !escaped => quote = None,
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '#') => return Some(at + 1),
+            _ => {}
+        }
+        escaped = false;
+    }
+    None
 }
 
 /// From where on a line may hold a secret.
