@@ -1,6 +1,7 @@
 //! The log: every fact of the engine as one line, with stable event names and fields.
 //!
-//! What was told and has not changed is told once: a quiet log is one that is read.
+//! What was found and has not changed since (accounts, settings, what comes next) is told once: a quiet log is one that is
+//! read. What goes wrong is told each time it does.
 
 use std::collections::HashMap;
 use std::io::IsTerminal;

@@ -219,7 +219,8 @@ impl Drop for SecretValue {
     }
 }
 
-fn wipe(value: &mut Value) {
+/// Overwrites every text of a tree, object keys excepted.
+pub fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
         Value::Array(items) => items.iter_mut().for_each(wipe),

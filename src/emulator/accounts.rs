@@ -3,15 +3,17 @@
 //! A read looks whether the file was replaced since. A change holds the lock file, looks again, writes the new file and
 //! only then counts.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::book::Book;
 use super::reply::Reply;
 use super::sample;
+use crate::durable;
 
 /// The accounts, shared by all connections.
 #[derive(Clone)]
@@ -106,10 +108,13 @@ impl Held {
     }
 }
 
+/// How long to wait for another emulator that is writing the same file. A write takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Why the accounts file cannot be used. It is left as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountsError {
-    /// The file, its lock or its directory cannot be read or written.
+    /// The file cannot be read.
     #[error("the emulator's accounts file {} cannot be {verb}: {source}; check the path and who owns it", .path.display())]
     Io {
         /// The file.
@@ -119,6 +124,9 @@ pub enum AccountsError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file, its lock or its directory cannot be written.
+    #[error(transparent)]
+    Store(#[from] durable::Error),
     /// The file does not hold accounts.
     #[error("the emulator's accounts file {}, line {line}: {what}; correct it, or move the file away for a new sample", .path.display())]
     Malformed {
@@ -145,8 +153,7 @@ impl AccountsFile {
     fn at(path: &Path) -> Result<Self, AccountsError> {
         // A link is followed once, so that replacing the file replaces what the link points to.
         let file = Self(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(file.directory());
-        made.map_err(file.failed("made"))?;
+        durable::create_private_dir_all(file.directory())?;
         Ok(file)
     }
 
@@ -175,7 +182,7 @@ impl AccountsFile {
     fn write(&self, book: &Book) -> Result<Stamp, AccountsError> {
         let mut text = serde_json::to_vec_pretty(book).map_err(|error| self.failed("written")(error.into()))?;
         text.push(b'\n');
-        replace(&self.0, &text, 0o600).map_err(self.failed("written"))?;
+        durable::replace(&self.0, &text)?;
         self.stamp()
     }
 
@@ -184,14 +191,11 @@ impl AccountsFile {
         Ok(Stamp { inode: found.ino(), size: found.size(), modified: (found.mtime(), found.mtime_nsec()) })
     }
 
-    /// Waits for whoever writes the file now. The lock goes with the returned handle.
-    fn lock(&self) -> Result<File, AccountsError> {
+    /// Waits for whoever writes the file now.
+    fn lock(&self) -> Result<durable::Guard, AccountsError> {
         let mut name = self.0.clone().into_os_string();
         name.push(".lock");
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(PathBuf::from(name));
-        let file = opened.map_err(self.failed("locked"))?;
-        file.lock().map_err(self.failed("locked"))?;
-        Ok(file)
+        Ok(durable::lock(Path::new(&name), PATIENCE)?)
     }
 
     fn directory(&self) -> &Path {
@@ -205,25 +209,6 @@ impl AccountsFile {
         let path = self.0.clone();
         move |source| AccountsError::Io { path, verb, source }
     }
-}
-
-/// Replaces `path` as a whole, so that after a power cut it holds either the old bytes or the new ones, and the new ones
-/// once this returned. Two writers must keep each other out.
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut fresh = path.to_owned().into_os_string();
-    fresh.push(".new");
-    let fresh = PathBuf::from(fresh);
-    if let Err(error) = fs::remove_file(&fresh)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
 }
 
 /// What serde says of the file, unless it would quote a value: that could be a password.
@@ -304,11 +289,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_that_cannot_be_written_does_not_count() {
+    async fn a_change_whose_lock_cannot_be_had_does_not_count() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("accounts.json");
         let accounts = Accounts::open(Some(&path)).unwrap();
-        fs::create_dir(path.with_extension("json.new")).unwrap();
+        let lock = path.with_extension("json.lock");
+        fs::remove_file(&lock).unwrap();
+        fs::create_dir(&lock).unwrap();
         let change = |book: &mut Book| {
             book.tenant.login_alias = "lost".into();
             Ok(())

@@ -12,6 +12,7 @@ use super::json::{self, Fields};
 use super::xml;
 use crate::domain::account::AccountId;
 use crate::domain::secret::Password;
+use crate::domain::value::wipe;
 
 /// Longer than any password that any document allows.
 const LONGEST_PASSWORD: usize = 128;
@@ -143,15 +144,5 @@ fn mentions_quota(value: &Value) -> bool {
         Value::Array(items) => items.iter().any(mentions_quota),
         Value::Object(map) => map.values().any(mentions_quota),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// Overwrites every text of a tree.
-pub(super) fn wipe(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(items) => items.iter_mut().for_each(wipe),
-        Value::Object(map) => map.values_mut().for_each(wipe),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -12,7 +12,7 @@ use quick_xml::events::{BytesRef, Event};
 use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::body::wipe;
+use crate::domain::value::wipe;
 
 /// Answers are three levels deep.
 const MOST_LEVELS: usize = 32;
