@@ -63,6 +63,7 @@ pub fn rotate_table(reports: &[Report], zone: &TimeZone) -> String {
             Outcomes::Skipped { reason }
             | Outcomes::Frozen { reason, .. }
             | Outcomes::Held { reason }
+            | Outcomes::RollbackStopped { reason, .. }
             | Outcomes::Failed { reason, .. } => reason.clone(),
             Outcomes::Unfinished { reason, until, .. } => {
                 format!("waits for {reason}; next try {}", time(*until, zone))

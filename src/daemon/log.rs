@@ -186,6 +186,9 @@ impl Observer for LogObserver {
             Fact::Frozen { account, secret, why } => {
                 error!(event = "frozen", %account, %secret, reason = %why, "not touched until an operator decides");
             }
+            Fact::RollbackStopped { account, secret, why } => {
+                error!(event = "rollback-stopped", %account, %secret, reason = %why, "the previous password was not put back");
+            }
             Fact::Held { account, secret } => {
                 error!(event = "held", %account, %secret, "too many passwords were refused; an operator must look");
             }

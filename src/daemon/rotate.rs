@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::domain::account::AccountName;
 use crate::domain::backoff::Backoff;
 use crate::domain::exit::Exit;
-use crate::domain::rotation::Insistence;
+use crate::domain::rotation::{Goal, Insistence};
 use crate::engine::accounts::{Discovery, Failure as NotListed, Managed};
 use crate::engine::batch::{BadName, choose, pacing, planned};
 use crate::engine::drive::Patience;
@@ -140,7 +140,8 @@ impl Turn<'_> {
                 progress.advance();
             }
         };
-        reports.extend(self.world.rotate(chosen.active, insists, &patience, each).await);
+        let turn = chosen.active.into_iter().map(|managed| (managed, Goal::Rotate)).collect();
+        reports.extend(self.world.rotate(turn, insists, &patience, each).await);
         if let Some(progress) = self.progress {
             progress.end();
         }

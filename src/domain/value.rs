@@ -29,6 +29,14 @@ pub struct Mark {
     /// Its part in a rotation whose password the provider makes (`protocol.md`, rule 11); none in all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Part>,
+    /// Whether an operator put a previous password back (`protocol.md`, rule 10).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rollback: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// A version's part in a rotation whose password the provider makes.
@@ -192,6 +200,9 @@ impl Mark {
         if let (Some(part), Value::Object(map)) = (self.provider, &mut mark) {
             map.insert("provider".to_owned(), part.label().into());
         }
+        if let (true, Value::Object(map)) = (self.rollback, &mut mark) {
+            map.insert("rollback".to_owned(), true.into());
+        }
         mark
     }
 }
@@ -248,6 +259,7 @@ mod tests {
             attempt: 2,
             by: "j".into(),
             provider: None,
+            rollback: false,
         };
         let value = SecretValue::from_map(map).rotated(&Rotated {
             username: "df-a",

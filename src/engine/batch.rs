@@ -111,24 +111,24 @@ pub fn pacing(accounts: &[Managed<'_>]) -> Duration {
 }
 
 impl World {
-    /// Rotates every given account now and reports in the order in which they ended. `each` hears of every report as it
+    /// Rotates every given account now, as far as its goal goes, and reports in the order in which they ended. `each` hears of every report as it
     /// comes.
     pub async fn rotate(
         self: &Arc<Self>,
-        accounts: Vec<Managed<'_>>,
+        accounts: Vec<(Managed<'_>, Goal)>,
         insists: Insistence,
         patience: &Patience,
         each: impl Fn(&Report),
     ) -> Vec<Report> {
         futures::stream::iter(accounts)
-            .map(|managed| self.rotate_one(managed, insists, patience))
+            .map(|(managed, goal)| self.rotate_one(managed, goal, insists, patience))
             .buffer_unordered(AT_ONCE)
             .inspect(each)
             .collect()
             .await
     }
 
-    async fn rotate_one(&self, managed: Managed<'_>, insists: Insistence, patience: &Patience) -> Report {
+    async fn rotate_one(&self, managed: Managed<'_>, goal: Goal, insists: Insistence, patience: &Patience) -> Report {
         let (account, secret) = (managed.name.clone(), managed.secret.clone());
         if patience.shutdown.is_cancelled() {
             return Report { account, secret: Some(secret), result: Outcomes::Interrupted { pending: false } };
@@ -136,7 +136,7 @@ impl World {
         self.note(&Fact::Began { account: &account, secret: &secret });
         let turn = patience.turn.map(|turn| self.clock.boot().saturating_add(turn));
         let patience = Patience { until: patience.until.into_iter().chain(turn).min(), ..patience.clone() };
-        let result = Outcomes::of(drive(self, &managed, Goal::Rotate, insists, &patience).await);
+        let result = Outcomes::of(drive(self, &managed, goal, insists, &patience).await);
         if let Outcomes::Unfinished { reason, .. } = &result {
             self.note(&Fact::Unfinished { account: &account, secret: &secret, why: reason });
         }

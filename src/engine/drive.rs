@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use self::staging::Staging;
@@ -85,7 +85,7 @@ pub async fn drive(
     let plan = Plan {
         subject: managed.subject.clone(),
         gateway: managed.tenant.gateway,
-        settle: SignedDuration::ZERO,
+        settle: vault.settle(),
         goal,
         maker: managed.managing.maker(),
         insists,
@@ -163,8 +163,12 @@ impl Driver<'_> {
                 let written = self.vault.place(self.place(), over, self.clock).await;
                 self.written(written)
             }
+            Action::Restore { over } => {
+                let written = self.vault.restore(self.place(), over, self.clock).await;
+                self.written(written)
+            }
             Action::Stage { over, token, generation, attempt, content } => {
-                let begins = matches!(content, Content::Fresh | Content::Intent);
+                let begins = matches!(content, Content::Fresh | Content::Intent | Content::Copy(_));
                 if begins && let Some(why) = self.managed.tenant.stopped.why() {
                     // Nothing new is begun that could not be sent; what is pending was read, and goes on.
                     let (why, until) = (Waiting::Blocked(why), self.clock.now());
@@ -174,14 +178,14 @@ impl Driver<'_> {
                 if begins && self.patience.shutdown.is_cancelled() {
                     return Performed::End(Ended::Interrupted { staged: is_staged(rotation) });
                 }
-                let password = match self.password_for(content) {
+                let password = match self.password_for(content).await {
                     Ok(password) => password,
-                    Err(cause) => return Performed::End(Ended::Failed(cause)),
+                    Err(instead) => return instead,
                 };
                 let base = rotation.seen().and_then(|seen| seen.current.as_ref()).map(|version| version.token);
                 let superseding = is_staged(rotation);
                 let (token, part) = match content {
-                    Content::Fresh | Content::Again(_) => (token, None),
+                    Content::Fresh | Content::Again(_) | Content::Copy(_) => (token, None),
                     Content::Generated(_) => (token, Some(Part::Answer)),
                     Content::Intent => match self.random_token() {
                         Ok(token) => (token, Some(Part::Intent)),
@@ -193,7 +197,8 @@ impl Driver<'_> {
                     Content::Generated(intent) => Some(intent).filter(|intent| Some(*intent) == replaced),
                     _ => None,
                 };
-                let staging = Staging { over, token, generation, attempt, base, part, told_by, superseding };
+                let rollback = matches!(content, Content::Copy(from) if Some(from) != base);
+                let staging = Staging { over, token, generation, attempt, base, part, rollback, told_by, superseding };
                 self.stage(staging, password).await
             }
             Action::Permit { over, token } => {
@@ -290,6 +295,7 @@ impl Driver<'_> {
             Outcome::Idle => {}
             Outcome::Held => self.world.note(&Fact::Held { account, secret }),
             Outcome::Frozen(why) => self.world.note(&Fact::Frozen { account, secret, why }),
+            Outcome::RollbackStopped(why) => self.world.note(&Fact::RollbackStopped { account, secret, why }),
         }
         Ended::Finished(outcome)
     }

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use super::drive::Ended;
 use crate::domain::account::{AccountName, Standing};
 use crate::domain::exit::Exit;
-use crate::domain::rotation::{Block, Freeze, Outcome, VaultTrouble, Waiting};
+use crate::domain::rotation::{Block, Freeze, Outcome, RollbackStop, VaultTrouble, Waiting};
 use crate::domain::secret::SecretName;
 use crate::ports::provider::ProviderError;
 use crate::ports::vault::VaultError;
@@ -71,6 +71,14 @@ pub enum Outcomes {
         /// In words.
         reason: String,
     },
+    /// The previous password was not put back.
+    RollbackStopped {
+        /// Why.
+        #[serde(serialize_with = "stop_label")]
+        because: RollbackStop,
+        /// In words.
+        reason: String,
+    },
     /// A fault of this machine, the configuration or the provider; nothing was sent.
     Failed {
         /// In words.
@@ -88,6 +96,11 @@ fn label<S: Serializer>(why: &Waiting, serializer: S) -> Result<S::Ok, S::Error>
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn freeze_label<S: Serializer>(why: &Freeze, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(why.label())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn stop_label<S: Serializer>(why: &RollbackStop, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(why.label())
 }
 
@@ -111,6 +124,9 @@ impl Outcomes {
                     .to_owned(),
             },
             Ended::Finished(Outcome::Frozen(because)) => Self::Frozen { because, reason: because.to_string() },
+            Ended::Finished(Outcome::RollbackStopped(because)) => {
+                Self::RollbackStopped { because, reason: because.to_string() }
+            }
             Ended::Unfinished { why, until, detail, staged } => Self::Unfinished {
                 waits_for: why,
                 reason: detail.map_or_else(|| why.to_string(), |detail| format!("{why} ({detail})")),
@@ -135,6 +151,7 @@ impl Outcomes {
             Self::Interrupted { .. } => "interrupted",
             Self::Frozen { .. } => "frozen",
             Self::Held { .. } => "held",
+            Self::RollbackStopped { .. } => "not rolled back",
             Self::Failed { .. } => "failed",
         }
     }
@@ -152,7 +169,7 @@ impl Outcomes {
                 | Waiting::Vault(VaultTrouble::Unreadable) => Exit::Unavailable,
                 _ => Exit::Temporary,
             },
-            Self::Frozen { .. } | Self::Held { .. } => Exit::Unavailable,
+            Self::Frozen { .. } | Self::Held { .. } | Self::RollbackStopped { .. } => Exit::Unavailable,
             Self::Failed { exit, .. } => *exit,
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::due::{Due, due};
 use crate::ports::observer::Fact;
 use crate::ports::vault::{Place, Status, VaultError};
 
-/// Secrets that are read at once.
+/// Accounts whose first sight is looked up at once.
 const AT_ONCE: usize = 16;
 
 /// One account, and what is due.
@@ -34,14 +34,30 @@ impl Surveyed<'_> {
 impl World {
     /// Looks every account up in its vault and calculates when it is due. The order is that of `accounts`.
     pub async fn survey<'w>(&self, accounts: Vec<Managed<'w>>) -> Vec<Surveyed<'w>> {
-        futures::stream::iter(accounts).map(|managed| self.look_up(managed)).buffered(AT_ONCE).collect().await
+        let statuses = self.statuses(&accounts).await;
+        let looks = accounts.into_iter().zip(statuses).map(|(managed, status)| self.look_up(managed, status));
+        futures::stream::iter(looks).buffered(AT_ONCE).collect().await
     }
 
-    async fn look_up<'w>(&self, managed: Managed<'w>) -> Surveyed<'w> {
-        let status = match self.vaults.get(&managed.managing.rule.vault) {
-            Some(vault) => vault.status(Place { secret: &managed.secret, subject: &managed.subject }).await,
-            None => Err(VaultError::Unavailable("the vault is not wired".to_owned())),
-        };
+    /// Each vault is asked once for all of its secrets, and all vaults at the same time.
+    async fn statuses(&self, accounts: &[Managed<'_>]) -> Vec<Result<Status, VaultError>> {
+        let unknown = || Err(VaultError::Unavailable("the vault is not wired".to_owned()));
+        let mut statuses: Vec<_> = accounts.iter().map(|_| unknown()).collect();
+        let asked = self.vaults.iter().map(|(name, vault)| async move {
+            let mine = accounts.iter().enumerate().filter(|(_, managed)| managed.managing.rule.vault == *name);
+            let (indexes, places): (Vec<_>, Vec<_>) =
+                mine.map(|(index, m)| (index, Place { secret: &m.secret, subject: &m.subject })).unzip();
+            indexes.into_iter().zip(vault.statuses(&places).await).collect::<Vec<_>>()
+        });
+        for (index, status) in futures::future::join_all(asked).await.into_iter().flatten() {
+            if let Some(place) = statuses.get_mut(index) {
+                *place = status;
+            }
+        }
+        statuses
+    }
+
+    async fn look_up<'w>(&self, managed: Managed<'w>, status: Result<Status, VaultError>) -> Surveyed<'w> {
         if let Err(error) = &status {
             let error = error.to_string();
             self.note(&Fact::VaultUnreadable { account: &managed.name, secret: &managed.secret, error: &error });

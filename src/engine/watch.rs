@@ -12,7 +12,6 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::accounts::Managed;
 use super::drive::Patience;
 use super::report::{Outcomes, Report};
 use super::survey::Surveyed;
@@ -20,7 +19,7 @@ use super::world::World;
 use crate::domain::account::AccountName;
 use crate::domain::backoff::Backoff;
 use crate::domain::due::{Due, Reason};
-use crate::domain::rotation::{Insistence, Waiting};
+use crate::domain::rotation::{Goal, Insistence, Waiting};
 use crate::ports::observer::Fact;
 
 /// The longest sleep between two looks, so that a lost trigger is harmless and new accounts are found.
@@ -123,13 +122,21 @@ async fn look(
         .filter(|surveyed| retries.get(&surveyed.managed.name).is_none_or(|retry| retry.not_before <= now))
         .collect();
     due.sort_by_key(|surveyed| surveyed.expires_at());
-    let turn: Vec<Managed<'_>> = due.iter().map(|surveyed| surveyed.managed.clone()).collect();
+    let turn = due.iter().map(|surveyed| (surveyed.managed.clone(), goal(surveyed))).collect();
     let reports = world.rotate(turn, Insistence::None, &patience, |_| ()).await;
     settle(world, &reports, retries, summary);
     let saw_nothing = !saw_all && surveyed.iter().all(|surveyed| surveyed.status.is_err());
     let next =
         if shutdown.is_cancelled() || saw_nothing { None } else { announce(world, &surveyed, &reports, retries) };
     Looked { next, saw_all }
+}
+
+/// What is unfinished is finished, and nothing more: another process may do so at the same time.
+fn goal(surveyed: &Surveyed<'_>) -> Goal {
+    match surveyed.due {
+        Some(Due::Now(Reason::Unfinished)) => Goal::Finish,
+        _ => Goal::Rotate,
+    }
 }
 
 /// A stopped tenant is probed once a look, and goes on when its keys are good again.

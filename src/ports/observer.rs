@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::provider::ProviderError;
 use crate::domain::account::{AccountName, Kind};
 use crate::domain::due::Reason;
-use crate::domain::rotation::{Block, Freeze, Waiting};
+use crate::domain::rotation::{Block, Freeze, RollbackStop, Waiting};
 use crate::domain::secret::SecretName;
 
 /// Hears of every fact as it happens. Must not block.
@@ -161,6 +161,15 @@ pub enum Fact<'a> {
         secret: &'a SecretName,
         /// Why.
         why: Freeze,
+    },
+    /// The previous password was not put back, and no other one was set instead.
+    RollbackStopped {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// Why.
+        why: RollbackStop,
     },
     /// Too many candidates were refused.
     Held {

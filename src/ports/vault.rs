@@ -5,7 +5,7 @@
 //! that a snapshot showed and changes nothing when the secret has moved on.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::clock::GatewayClock;
 use crate::domain::account::Subject;
@@ -26,6 +26,12 @@ pub struct Place<'a> {
 /// A vault that keeps versions of secrets under the labels current, pending, previous and superseded.
 #[async_trait]
 pub trait Vault: Send + Sync {
+    /// How long a write may stay unseen by readers; it lengthens the fence (`protocol.md`, rule 1). Zero where the vault's
+    /// own lock orders readers and writers.
+    fn settle(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
+
     /// Reads both labels at once.
     async fn read(&self, place: Place<'_>, clock: &GatewayClock) -> Result<Snapshot, VaultError>;
 
@@ -64,11 +70,28 @@ pub trait Vault: Send + Sync {
         clock: &GatewayClock,
     ) -> Result<Snapshot, VaultError>;
 
+    /// Takes a secret back from deletion. Vaults that delete at once just read.
+    async fn restore(&self, place: Place<'_>, base: Revision, clock: &GatewayClock) -> Result<Snapshot, VaultError> {
+        let _ = base;
+        self.read(place, clock).await
+    }
+
+    /// Gives up the pending version `token`, because an operator says so: nothing is pending then, and the version is kept
+    /// as superseded, since it may be live.
+    async fn drop_pending(
+        &self,
+        place: Place<'_>,
+        base: Revision,
+        token: Token,
+        clock: &GatewayClock,
+    ) -> Result<Snapshot, VaultError>;
+
     /// Everything about one secret, for people: see [`Listing`].
     async fn show(&self, secret: &SecretName) -> Result<Option<Listing>, VaultError>;
 
-    /// When the current password of a secret was made (`protocol.md`, rule 14), and whether a rotation is unfinished.
-    async fn status(&self, place: Place<'_>) -> Result<Status, VaultError>;
+    /// When the current password of each secret was made (`protocol.md`, rule 14), and whether a rotation is unfinished; in
+    /// the order of `places`. Enough to plan by, and it may be late: nothing safe rests on it (rule 15).
+    async fn statuses(&self, places: &[Place<'_>]) -> Vec<Result<Status, VaultError>>;
 
     /// The names of everything this vault holds, for people who name an account instead of its secret.
     async fn secrets(&self) -> Result<Vec<SecretName>, VaultError>;
@@ -84,7 +107,7 @@ pub struct Status {
     /// When the current password was made, as its value or its version tells (`protocol.md`, rule 14); none when there is no
     /// password yet.
     pub last_changed: Option<Timestamp>,
-    /// Whether something is pending.
+    /// Whether something is pending, or the current version was edited by a human (rule 9).
     pub unfinished: bool,
 }
 

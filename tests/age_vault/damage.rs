@@ -54,9 +54,10 @@ async fn what_cannot_be_opened_is_named_and_never_overwritten() {
             room.stage(&vault, promoted.revision, room.token(1), &value).await.err(),
             room.permit(&vault, promoted.revision, room.token(0)).await.err(),
             room.promote(&vault, promoted.revision, room.token(0)).await.err(),
+            vault.drop_pending(room.at(), promoted.revision, room.token(0), &room.clock).await.err(),
             vault.value(&room.secret, room.token(0)).await.err(),
             vault.show(&room.secret).await.err(),
-            vault.status(room.at()).await.err(),
+            room.status_of(&vault).await.err(),
             vault.check().await.err(),
         ];
         for (index, answer) in answers.into_iter().enumerate() {

@@ -13,7 +13,7 @@ use ncloud_rotator::domain::secret::{Password, SecretName};
 use ncloud_rotator::domain::token::Token;
 use ncloud_rotator::domain::value::{Mark, Rotated, SecretValue};
 use ncloud_rotator::ports::clock::{Clock, GatewayClock};
-use ncloud_rotator::ports::vault::{Place, Vault, VaultError};
+use ncloud_rotator::ports::vault::{Place, Status, Vault, VaultError};
 use ncloud_rotator::vault::age::{AgeVault, IdentitySource, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -105,6 +105,11 @@ impl Room {
         Place { secret: &self.secret, subject: &self.subject }
     }
 
+    /// What planning is told of the room's secret.
+    pub(crate) async fn status_of(&self, vault: &AgeVault) -> Result<Status, VaultError> {
+        vault.statuses(&[self.at()]).await.remove(0)
+    }
+
     pub(crate) async fn read(&self, vault: &AgeVault) -> Result<Snapshot, VaultError> {
         vault.read(self.at(), &self.clock).await
     }
@@ -162,6 +167,7 @@ impl Room {
                 attempt: k,
                 by: "journal".into(),
                 provider: None,
+                rollback: false,
             },
         })
     }

@@ -78,8 +78,29 @@ async fn people_are_shown_every_version() {
             (Stage::Superseded, Some(password(1)), made)
         ]
     );
-    let status = vault.status(room.at()).await.unwrap();
+    let status = room.status_of(&vault).await.unwrap();
     assert_eq!(status, Status { last_changed: Some(at(500)), unfinished: true });
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_kept_and_fences_what_comes_next() {
+    let room = Room::new();
+    let vault = room.vault();
+    let placed = room.place(&vault, ABSENT).await.unwrap();
+    let staged = room.stage(&vault, placed.revision, room.token(0), &room.value(0)).await.unwrap();
+    let candidate = staged.pending.as_ref().unwrap().candidate;
+    let other = vault.drop_pending(room.at(), staged.revision, room.token(7), &room.clock).await;
+    assert_eq!(other.err(), Some(VaultError::Moved), "only what is pending can be given up");
+    let dropped = vault.drop_pending(room.at(), staged.revision, room.token(0), &room.clock).await.unwrap();
+    assert!(dropped.is_idle());
+    assert_eq!(dropped.superseded.len(), 1, "its password may be live");
+    assert_eq!(vault.value(&room.secret, room.token(0)).await.unwrap().password(), Some(password(0)));
+    let next = room.stage(&vault, dropped.revision, room.token(1), &room.value(1)).await.unwrap();
+    let Predecessor::Ended { candidate: before, at: Some(_), permits: Some(1) } = next.pending.unwrap().predecessor
+    else {
+        panic!("a request for what was given up may still be under way");
+    };
+    assert_eq!(before, Some(candidate));
 }
 
 #[tokio::test]
@@ -88,7 +109,7 @@ async fn an_absent_secret_is_handled_cleanly() {
     let vault = room.vault();
     assert!(vault.show(&room.secret).await.unwrap().is_none());
     assert_eq!(vault.value(&room.secret, room.token(0)).await, Err(VaultError::Moved));
-    assert_eq!(vault.status(room.at()).await.unwrap(), Status { last_changed: None, unfinished: false });
+    assert_eq!(room.status_of(&vault).await.unwrap(), Status { last_changed: None, unfinished: false });
     assert_eq!(tree(room.dir.path()), Vec::<String>::new(), "looking made something");
     assert_eq!(room.stage(&vault, ABSENT, room.token(0), &room.value(0)).await, Err(VaultError::Moved));
     assert_eq!(room.permit(&vault, ABSENT, room.token(0)).await, Err(VaultError::Moved));

@@ -53,7 +53,12 @@ impl Vault for Aws {
             Start::NeverOurs => Owner::NeverOurs,
             Start::Ours => Owner::Ours { generation: Token::placeholder(), attempt: 0 },
         };
-        let first = Stored { version: Version { token, owner }, password: 0, created: ended, released: false };
+        let first = Stored {
+            version: Version { token, owner, created_at: None },
+            password: 0,
+            created: ended,
+            released: false,
+        };
         let labels = Labels { current: 0, pending: None, previous: None, superseded: Vec::new(), last_changed: ended };
         Self { versions: vec![first], labels, past: Vec::new(), settle: 0 }
     }
@@ -81,7 +86,7 @@ impl Vault for Aws {
                     Some(_) => {}
                     None => idle_since = Some(base.last_changed),
                 }
-                let version = Version { token, owner: Owner::Ours { generation, attempt } };
+                let version = Version { token, owner: Owner::Ours { generation, attempt }, created_at: None };
                 let created = time(write.now.into());
                 self.versions.push(Stored { version, password: write.password, created, released: false });
                 self.labels.pending = Some(self.versions.len() - 1);
@@ -187,12 +192,10 @@ impl Aws {
         revision[1] = labels.pending.map_or(0, |index| u8::try_from(index + 1).unwrap_or(u8::MAX));
         revision[8..16].copy_from_slice(&labels.last_changed.as_second().to_be_bytes());
         Snapshot {
-            as_of,
-            revision: Revision(revision),
             current: Some(current.clone()),
             pending,
             superseded: superseded.collect(),
-            counts_permits: false,
+            ..Snapshot::absent(as_of, Revision(revision))
         }
     }
 }

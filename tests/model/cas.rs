@@ -37,7 +37,7 @@ impl Vault for Cas {
             Start::NeverOurs => (Owner::NeverOurs, None),
             Start::Ours => (Owner::Ours { generation: Token::placeholder(), attempt: 0 }, Some(ended)),
         };
-        let current = Held { version: Version { token, owner }, password: 0, permits: 1, made: None };
+        let current = Held { version: Version { token, owner, created_at: None }, password: 0, permits: 1, made: None };
         Self { serial: 0, current, pending: None, superseded: Vec::new(), previous: None, ended }
     }
 
@@ -58,7 +58,7 @@ impl Vault for Cas {
                 if self.password(token).is_some() {
                     return Err(VaultTrouble::TokenUsed);
                 }
-                let version = Version { token, owner: Owner::Ours { generation, attempt } };
+                let version = Version { token, owner: Owner::Ours { generation, attempt }, created_at: None };
                 let made = (write.flaw == Some(Flaw::OriginIsCreation)).then_some(write.stamp).flatten();
                 let held = Held { version, password: write.password, permits: 1, made };
                 self.stage(held, write);
@@ -143,12 +143,11 @@ impl Cas {
         });
         let superseded = self.superseded.iter();
         Snapshot {
-            as_of,
-            revision: self.revision(),
             current: Some(self.current.version.clone()),
             pending,
             superseded: superseded.map(|(held, at)| Superseded { version: held.version.clone(), at: *at }).collect(),
             counts_permits: true,
+            ..Snapshot::absent(as_of, self.revision())
         }
     }
 }

@@ -118,8 +118,8 @@ impl<V: Vault> Protocol<V> {
             Action::Wait { .. } => self.tell(world, who, Event::Woken),
             Action::Finish(_) if world.replicas[who].rotations >= self.config.rotations[who] => return None,
             Action::Finish(_) => self.begin(world, who),
-            // These models make their own passwords; rule 11 is told in the step's table tests.
-            Action::Generate { .. } => return None,
+            // These models make their own passwords, and delete nothing; rules 11 and 13 are told in the step's tables.
+            Action::Generate { .. } | Action::Restore { .. } => return None,
             Action::Send { token, signed_at, .. } => self.send(world, who, token, signed_at),
             Action::Place { .. } | Action::Stage { .. } | Action::Permit { .. } | Action::Promote { .. } => {
                 let unheard = world.replicas[who].clock.unheard;
@@ -166,7 +166,7 @@ impl<V: Vault> Protocol<V> {
     fn trusting(world: &World<V>, as_of: Timestamp, action: Action) -> Option<Snapshot> {
         let Action::Stage { token, generation, attempt, .. } = action else { return None };
         let mut snapshot = world.vault.reads(as_of).into_iter().next()?;
-        let version = Version { token, owner: Owner::Ours { generation, attempt } };
+        let version = Version { token, owner: Owner::Ours { generation, attempt }, created_at: None };
         snapshot.pending =
             Some(Pending { candidate: version.token, version, predecessor: Predecessor::Nothing, permits: None });
         Some(snapshot)

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::SignedDuration;
 
 use super::answer::{Answer, Block, Doubt};
+use super::freeze::Freeze;
 use super::record::Record;
 use super::snapshot::{Revision, Snapshot};
 use crate::domain::Timestamp;
@@ -38,6 +39,9 @@ pub enum Insistence {
     Spacing,
     /// An operator asked for this account by its name: the first superseding is done even if the rotation is held.
     Hold,
+    /// An operator takes over what somebody else left in this account's secret: a foreign current or pending version does not
+    /// freeze it (rule 9).
+    Adopt,
 }
 
 /// Who makes a password.
@@ -56,6 +60,8 @@ pub enum Goal {
     Rotate,
     /// Only finish what is unfinished.
     Finish,
+    /// Put the previous password back, by a new version (rule 10).
+    Rollback,
 }
 
 /// When an event happened, in gateway time, and how well that time is known.
@@ -83,7 +89,8 @@ pub enum Event {
     Begin(Record),
     /// Answers [`Action::Read`].
     Read(Snapshot),
-    /// Answers [`Action::Place`], [`Action::Stage`], [`Action::Permit`] and [`Action::Promote`]: done, and durable.
+    /// Answers [`Action::Place`], [`Action::Stage`], [`Action::Permit`], [`Action::Promote`] and [`Action::Restore`]: done,
+    /// and durable.
     Written(Snapshot),
     /// The vault did not do what was asked.
     VaultFailed(VaultTrouble),
@@ -159,6 +166,11 @@ pub enum Action {
         /// The pending version.
         token: Token,
     },
+    /// Take the secret back from deletion (rule 13).
+    Restore {
+        /// Over this state of the secret.
+        over: Revision,
+    },
     /// Wait, then say [`Event::Woken`].
     Wait {
         /// Gateway time.
@@ -177,6 +189,9 @@ pub enum Content {
     Fresh,
     /// The one that this process holds for another candidate, which was lost from the vault (rule 13).
     Again(Token),
+    /// The one that this version of the secret holds: the previous one, to go back to it (rule 10), or the current one, whose
+    /// other keys a human changed (rule 9).
+    Copy(Token),
     /// None: the version says that the provider is about to be asked (rule 11).
     Intent,
     /// The one that the provider answered to this intent.
@@ -274,44 +289,56 @@ pub enum Outcome {
     Held,
     /// Somebody else is at work on this secret: an operator must say whose it is (rule 9).
     Frozen(Freeze),
+    /// The previous password was not put back, and no other one was set instead (rule 10).
+    RollbackStopped(RollbackStop),
 }
 
-/// Why a secret is not touched.
+/// Why the previous password was not put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Freeze {
-    /// The value names another account.
-    OtherAccount,
-    /// The pending version is not ours.
-    ForeignPending,
-    /// The current version is not ours although earlier ones were.
-    ForeignCurrent,
+pub enum RollbackStop {
+    /// There is no previous password.
+    NothingBefore,
+    /// Another rotation is unfinished.
+    Unfinished,
+    /// The version that would hold it was tried before, in this generation.
+    TokenUsed,
+    /// The provider refused it. It stays pending, since no refusal proves that it is not live (rule 6).
+    Refused,
+    /// The secret's current version changed while it was pending. It stays pending, since it may be live (rule 3).
+    Overtaken,
 }
 
-impl Freeze {
+impl RollbackStop {
     /// The stable label, for records and for programs.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
-            Self::OtherAccount => "other-account",
-            Self::ForeignPending => "foreign-pending",
-            Self::ForeignCurrent => "foreign-current",
+            Self::NothingBefore => "nothing-before",
+            Self::Unfinished => "unfinished",
+            Self::TokenUsed => "token-used",
+            Self::Refused => "refused",
+            Self::Overtaken => "overtaken",
         }
     }
 }
 
-impl fmt::Display for Freeze {
+impl fmt::Display for RollbackStop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OtherAccount => {
-                "the secret holds the password of another account; move the secret aside, or give the rule a template that \
-                 tells the accounts apart"
+            Self::NothingBefore => "the secret has no previous password to go back to",
+            Self::Unfinished => {
+                "another rotation of the account is unfinished; finish it with `rotate --resume`, then ask again"
             }
-            Self::ForeignPending => {
-                "the secret has a pending version that this program did not make; whoever made it must finish or remove it"
+            Self::TokenUsed => {
+                "a rollback from this current version was tried before; rotate the account by name to set a new password"
             }
-            Self::ForeignCurrent => {
-                "the secret's current version was replaced by somebody else; put the previous version back, or move the \
-                 secret aside to begin anew"
+            Self::Refused => {
+                "the provider refused the previous password; it stays pending, and nothing else is set by itself. Rotate the \
+                 account by name to set a new password"
+            }
+            Self::Overtaken => {
+                "the current version changed while the previous password was pending; nothing else is set by itself. Rotate \
+                 the account by name to set a new password"
             }
         })
     }

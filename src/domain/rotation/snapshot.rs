@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
+
+use super::freeze::Freeze;
 use crate::domain::Timestamp;
 use crate::domain::token::Token;
 
@@ -29,11 +32,20 @@ pub struct Snapshot {
     pub current: Option<Version>,
     /// The version labelled pending; none when the secret is idle.
     pub pending: Option<Pending>,
+    /// The version that was current before the current one; none when there was none.
+    pub previous: Option<Version>,
     /// Candidates that were replaced before they were promoted and are kept, since one of them may be live. Oldest first.
     pub superseded: Vec<Superseded>,
     /// Whether this vault counts the permits to send under its lock, so that nobody can send a candidate unseen. It is the
     /// first half of the knowledge that rule 7 asks for.
     pub counts_permits: bool,
+    /// Whether the operator said that nobody else writes to this vault (`sole`), and this process holds the lock that keeps
+    /// the operator's own other processes out.
+    pub sole: bool,
+    /// How far the vault's clock is ahead of the gateway's; none where the vault has no clock of its own (rule 8).
+    pub skew: Option<SignedDuration>,
+    /// What about the secret as a whole forbids to touch it (rule 9).
+    pub hindrance: Option<Freeze>,
 }
 
 /// One version, without its value.
@@ -43,6 +55,8 @@ pub struct Version {
     pub token: Token,
     /// Whose it is, by its value and not by its token.
     pub owner: Owner,
+    /// When it was written, where the vault tells; for people.
+    pub created_at: Option<Timestamp>,
 }
 
 /// Whose a version is.
@@ -57,6 +71,16 @@ pub enum Owner {
         /// Which attempt at replacing that version it is.
         attempt: u32,
     },
+    /// A password that was ours before, and that an operator put back (rule 10).
+    Rollback {
+        /// The token of the version that was current when it was staged.
+        generation: Token,
+        /// Which attempt at replacing that version it is.
+        attempt: u32,
+    },
+    /// A copy of a version of ours, made by somebody else, in which only keys were changed that rotation does not own
+    /// (rule 9). It may have come over a newer password.
+    Edited,
     /// An intent of ours: the provider was to make the password, and the version holds none (rule 11).
     Intent {
         /// The token of the version that was current when it was staged.
@@ -89,6 +113,20 @@ pub struct Pending {
     pub permits: Option<u32>,
 }
 
+impl Pending {
+    /// Whether it is ours, and was staged to replace `current`.
+    #[must_use]
+    pub fn replaces(&self, current: Token) -> bool {
+        match self.version.owner {
+            Owner::Ours { generation, .. }
+            | Owner::Rollback { generation, .. }
+            | Owner::Intent { generation }
+            | Owner::Generated { generation } => generation == current,
+            Owner::Placeholder | Owner::Edited | Owner::OtherAccount | Owner::NeverOurs | Owner::Stranger => false,
+        }
+    }
+}
+
 /// What was pending before a pending version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Predecessor {
@@ -115,6 +153,31 @@ pub struct Superseded {
 }
 
 impl Snapshot {
+    /// A secret that does not exist.
+    #[must_use]
+    pub const fn absent(as_of: Timestamp, revision: Revision) -> Self {
+        Self {
+            as_of,
+            revision,
+            current: None,
+            pending: None,
+            previous: None,
+            superseded: Vec::new(),
+            counts_permits: false,
+            sole: false,
+            skew: None,
+            hindrance: None,
+        }
+    }
+
+    /// The version that holds the password before the current one; none when there is no such password of this account.
+    #[must_use]
+    pub fn password_before(&self) -> Option<Token> {
+        let previous = self.previous.as_ref()?;
+        let holds_none = matches!(previous.owner, Owner::Placeholder | Owner::OtherAccount | Owner::Intent { .. });
+        (!holds_none).then_some(previous.token)
+    }
+
     /// Whether nothing is pending.
     #[must_use]
     pub const fn is_idle(&self) -> bool {

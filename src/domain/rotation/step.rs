@@ -23,11 +23,14 @@
 mod fence;
 mod intent;
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
 use super::answer::{Answer, Block};
+use super::freeze::Freeze;
 use super::protocol::{
-    Action, Content, Event, Freeze, Goal, Insistence, Maker, Moment, Outcome, Plan, VaultTrouble, Waiting,
+    Action, Content, Event, Goal, Insistence, Maker, Moment, Outcome, Plan, RollbackStop, VaultTrouble, Waiting,
 };
 use super::record::Record;
 use super::snapshot::{Owner, Pending, Snapshot, Version};
@@ -60,6 +63,8 @@ pub struct Rotation {
     permit: Option<Token>,
     /// The version that this process worked with last, and its candidate, whose password it therefore holds.
     worked: Option<(Token, Token)>,
+    /// The candidates that this very run staged in a vault of which it is the sole writer (rule 7).
+    staged: BTreeSet<Token>,
     /// A candidate that vanished from the vault after it was sent (rule 13).
     carry: Option<Token>,
     /// The intent that the provider answered, with its token and attempt, until the answer is stored (rule 11).
@@ -107,6 +112,7 @@ impl Rotation {
             base: None,
             permit: None,
             worked: None,
+            staged: BTreeSet::new(),
             carry: None,
             answer: None,
             unused_from: None,
@@ -183,6 +189,9 @@ impl Rotation {
             self.permit = Some(pending.candidate);
             self.worked = Some((pending.version.token, pending.candidate));
         }
+        if let (Doing::Staging { .. }, Some(pending), true) = (done, &snapshot.pending, snapshot.sole) {
+            self.staged.insert(pending.candidate);
+        }
         if let (Doing::Staging { content: Content::Again(lost), .. }, Some(pending)) = (done, &snapshot.pending) {
             self.carry = None;
             self.record.again(lost, pending.candidate);
@@ -195,6 +204,11 @@ impl Rotation {
     }
 
     fn vault_failed(&mut self, at: Moment, done: Doing, trouble: VaultTrouble) -> Action {
+        if let (Doing::Staging { content: Content::Copy(_), .. }, VaultTrouble::TokenUsed, Goal::Rollback) =
+            (done, trouble, self.plan.goal)
+        {
+            return Action::Finish(Outcome::RollbackStopped(RollbackStop::TokenUsed));
+        }
         if let (Doing::Staging { generation, attempt, .. }, VaultTrouble::TokenUsed) = (done, trouble) {
             self.unused_from = Some((generation, attempt.saturating_add(1)));
         }
@@ -242,8 +256,11 @@ impl Rotation {
 
     /// What to do follows from one read, and from nothing older.
     fn decide(&mut self, at: Moment, snapshot: Snapshot) -> Action {
-        let (current, pending) = (snapshot.current.clone(), snapshot.pending.clone());
+        let (current, pending, hindrance) = (snapshot.current.clone(), snapshot.pending.clone(), snapshot.hindrance);
         self.seen = Some(snapshot);
+        if let Some(why) = hindrance.filter(|why| *why != Freeze::PendingIsPrevious || !self.adopts()) {
+            return self.hindered(current.as_ref(), why);
+        }
         let Some(current) = current else {
             return self.without_version();
         };
@@ -252,14 +269,11 @@ impl Rotation {
             self.base = Some(current.token);
         }
         let base = *self.base.get_or_insert(current.token);
+        let adopted = || self.adopts() || pending.as_ref().is_some_and(|pending| pending.replaces(current.token));
         match current.owner {
             Owner::OtherAccount => return Action::Finish(Outcome::Frozen(Freeze::OtherAccount)),
-            Owner::Stranger => return Action::Finish(Outcome::Frozen(Freeze::ForeignCurrent)),
-            Owner::Placeholder
-            | Owner::Ours { .. }
-            | Owner::Intent { .. }
-            | Owner::Generated { .. }
-            | Owner::NeverOurs => {}
+            Owner::Stranger if !adopted() => return Action::Finish(Outcome::Frozen(Freeze::ForeignCurrent)),
+            _ => {}
         }
         if let Some(intent) = self.answer.filter(|_| current.token == base) {
             return self.store(current.token, intent);
@@ -267,8 +281,13 @@ impl Rotation {
         let Some(pending) = pending else {
             return self.idle(at, &current, base);
         };
+        if self.plan.goal == Goal::Rollback && !matches!(pending.version.owner, Owner::Rollback { .. }) {
+            return Action::Finish(Outcome::RollbackStopped(RollbackStop::Unfinished));
+        }
         match pending.version.owner {
-            Owner::Ours { generation, attempt } => self.unfinished(at, &current, &pending, generation, attempt),
+            Owner::Ours { generation, attempt } | Owner::Rollback { generation, attempt } => {
+                self.unfinished(at, &current, &pending, generation, attempt)
+            }
             Owner::Intent { generation } if generation == current.token => self.intended(at, &current, &pending),
             Owner::Generated { generation } if generation == current.token => {
                 let token = pending.version.token;
@@ -277,10 +296,31 @@ impl Rotation {
             }
             Owner::Intent { .. } | Owner::Generated { .. } => self.supersede(at, current.token, Spaced::No),
             Owner::OtherAccount => Action::Finish(Outcome::Frozen(Freeze::OtherAccount)),
-            Owner::Placeholder | Owner::NeverOurs | Owner::Stranger => {
+            Owner::Placeholder | Owner::NeverOurs | Owner::Stranger | Owner::Edited if self.adopts() => {
+                self.supersede(at, current.token, Spaced::No)
+            }
+            Owner::Placeholder | Owner::NeverOurs | Owner::Stranger | Owner::Edited => {
                 Action::Finish(Outcome::Frozen(Freeze::ForeignPending))
             }
         }
+    }
+
+    /// Whether an operator takes over what somebody else left.
+    const fn adopts(&self) -> bool {
+        matches!(self.plan.insists, Insistence::Adopt)
+    }
+
+    /// Something about the secret as a whole forbids to touch it. Only a deletion under a candidate that was sent is undone:
+    /// nobody could read the password that may be live (rule 13).
+    fn hindered(&mut self, current: Option<&Version>, why: Freeze) -> Action {
+        let promoted = current.is_some_and(|current| self.base.is_some_and(|base| base != current.token));
+        if why == Freeze::ScheduledForDeletion && !promoted {
+            self.deleted();
+            if self.carry.is_some() {
+                return self.over(|over| Action::Restore { over });
+            }
+        }
+        Action::Finish(Outcome::Frozen(why))
     }
 
     /// The secret was deleted under this rotation: the candidate's password is still in this process, and goes back into
@@ -315,8 +355,15 @@ impl Rotation {
             return self.stage(at, current.token, Content::Again(lost));
         }
         match self.plan.goal {
+            Goal::Finish if current.owner == Owner::Edited => {
+                self.stage(at, current.token, Content::Copy(current.token))
+            }
             Goal::Finish => Action::Finish(Outcome::Idle),
             Goal::Rotate => self.stage(at, current.token, self.fresh()),
+            Goal::Rollback => match self.seen.as_ref().and_then(Snapshot::password_before) {
+                Some(previous) => self.stage(at, current.token, Content::Copy(previous)),
+                None => Action::Finish(Outcome::RollbackStopped(RollbackStop::NothingBefore)),
+            },
         }
     }
 
@@ -340,18 +387,31 @@ impl Rotation {
         let belongs =
             generation == current.token && token == Token::of_attempt(&self.plan.subject, current.token, attempt);
         if !belongs {
-            return self.supersede(at, current.token, Spaced::No);
+            return self
+                .rollback_stops(pending, RollbackStop::Overtaken)
+                .unwrap_or_else(|| self.supersede(at, current.token, Spaced::No));
         }
         let candidate = pending.candidate;
+        self.carry.take_if(|lost| *lost == candidate);
         self.worked = Some((token, candidate));
         if self.record.accepted(candidate) {
             return self.over(|over| Action::Promote { over, token });
         }
         if self.record.refused(candidate) {
             let spaced = if self.record.doubtful(candidate) { Spaced::No } else { Spaced::Yes };
-            return self.supersede(at, current.token, spaced);
+            return self
+                .rollback_stops(pending, RollbackStop::Refused)
+                .unwrap_or_else(|| self.supersede(at, current.token, spaced));
         }
         self.apply(at, pending)
+    }
+
+    /// A rollback never turns into a random password by itself (rule 10): only who asks for a new password by the account's
+    /// name has it superseded.
+    fn rollback_stops(&self, pending: &Pending, why: RollbackStop) -> Option<Action> {
+        let is_rollback = matches!(pending.version.owner, Owner::Rollback { .. });
+        let asked = self.plan.goal == Goal::Rotate && self.plan.insists >= Insistence::Hold;
+        (is_rollback && !asked).then_some(Action::Finish(Outcome::RollbackStopped(why)))
     }
 
     fn apply(&mut self, at: Moment, pending: &Pending) -> Action {
@@ -398,7 +458,11 @@ impl Rotation {
         let known = snapshot.superseded.iter().map(|superseded| &superseded.version);
         let known = known.chain(snapshot.pending.as_ref().map(|pending| &pending.version));
         let next = known.filter_map(|version| match version.owner {
-            Owner::Ours { generation: of, attempt } if of == generation => Some(attempt.saturating_add(1)),
+            Owner::Ours { generation: of, attempt } | Owner::Rollback { generation: of, attempt }
+                if of == generation =>
+            {
+                Some(attempt.saturating_add(1))
+            }
             _ => None,
         });
         let shown = next.max().unwrap_or(0);

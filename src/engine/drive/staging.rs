@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Driver;
+use super::{Driver, Ended, Performed};
 use crate::domain::rotation::snapshot::Revision;
 use crate::domain::rotation::{Answer, Content, Event};
 use crate::domain::secret::Password;
@@ -10,6 +10,7 @@ use crate::domain::token::Token;
 use crate::domain::value::{Mark, Part, Rotated, SecretValue};
 use crate::ports::entropy::{Draw, EntropyError};
 use crate::ports::observer::Fact;
+use crate::ports::vault::VaultError;
 
 /// A candidate that is to be staged.
 pub(super) struct Staging {
@@ -19,6 +20,8 @@ pub(super) struct Staging {
     pub(super) attempt: u32,
     pub(super) base: Option<Token>,
     pub(super) part: Option<Part>,
+    /// Whether it puts a previous password back.
+    pub(super) rollback: bool,
     /// The intent whose answer this is, when it takes that very intent's place.
     pub(super) told_by: Option<Token>,
     pub(super) superseding: bool,
@@ -26,9 +29,26 @@ pub(super) struct Staging {
 
 impl Driver<'_> {
     /// The password that a candidate shall hold; none for an intent.
-    pub(super) fn password_for(&self, content: Content) -> Result<Option<Password>, String> {
+    pub(super) async fn password_for(&mut self, content: Content) -> Result<Option<Password>, Performed> {
+        if let Content::Copy(token) = content {
+            return self.copied(token).await.map(Some);
+        }
+        self.held_or_drawn(content).map_err(|cause| Performed::End(Ended::Failed(cause)))
+    }
+
+    /// The password of a version in the vault.
+    async fn copied(&mut self, token: Token) -> Result<Password, Performed> {
+        let value = self.vault.value(&self.managed.secret, token).await;
+        let secret = &self.managed.secret;
+        let none =
+            || VaultError::Unreadable(format!("the version of {secret} that was to be copied holds no password"));
+        let password = value.and_then(|value| value.password().ok_or_else(none));
+        password.map_err(|error| Performed::Event(self.vault_failed(&error)))
+    }
+
+    fn held_or_drawn(&self, content: Content) -> Result<Option<Password>, String> {
         match content {
-            Content::Intent => Ok(None),
+            Content::Intent | Content::Copy(_) => Ok(None),
             Content::Fresh => match &self.managed.managing.generator {
                 Some(generator) => generator
                     .draw(&self.managed.account.name, &mut Draw(self.world.entropy.as_ref()))
@@ -96,6 +116,7 @@ impl Driver<'_> {
             attempt: staging.attempt,
             by: self.world.journal.id().to_owned(),
             provider: staging.part,
+            rollback: staging.rollback,
         };
         let Some(password) = password else {
             let (name, tenant) = (&self.managed.account.name, &self.managed.name.tenant);

@@ -77,6 +77,18 @@ pub(super) fn permit(document: Option<Document>, token: Token) -> Result<Documen
     Ok(document)
 }
 
+/// Gives up what is pending: it is kept as superseded, since it may be live.
+pub(super) fn drop_pending(
+    document: Option<Document>,
+    token: Token,
+    now: Option<Timestamp>,
+) -> Result<Document, VaultError> {
+    let mut document = document.ok_or(VaultError::Moved)?;
+    let pending = document.pending.take_if(|pending| pending.token == token).ok_or(VaultError::Moved)?;
+    document.superseded.push(Entry { predecessor: None, superseded_at: now, ..pending });
+    Ok(document)
+}
+
 /// Makes what is pending current.
 pub(super) fn promote(
     document: Option<Document>,
@@ -101,13 +113,16 @@ pub(super) fn snapshot(
     as_of: Timestamp,
     revision: Revision,
 ) -> Snapshot {
-    let mut shown =
-        Snapshot { as_of, revision, current: None, pending: None, superseded: Vec::new(), counts_permits: true };
+    let mut shown = Snapshot { counts_permits: true, ..Snapshot::absent(as_of, revision) };
     let Some(document) = document else { return shown };
     let account = subject.to_string();
-    let version =
-        |entry: &Entry| Version { token: entry.token, owner: owner(&entry.value, &account, was_ours(document)) };
+    let version = |entry: &Entry| Version {
+        token: entry.token,
+        owner: owner(&entry.value, &account, was_ours(document)),
+        created_at: entry.created_at,
+    };
     shown.current = document.current.as_ref().map(version);
+    shown.previous = document.previous.as_ref().map(version);
     shown.pending = document.pending.as_ref().map(|entry| Pending {
         version: version(entry),
         candidate: entry.candidate(),
@@ -195,7 +210,8 @@ fn predecessor(recorded: Option<&Before>) -> Predecessor {
 
 fn owner(value: &SecretValue, account: &str, was_ours: bool) -> Owner {
     match value.mark() {
-        Some(Mark { account: of, generation, attempt, provider, .. }) if of == account => match provider {
+        Some(Mark { account: of, generation, attempt, provider, rollback, .. }) if of == account => match provider {
+            None if rollback => Owner::Rollback { generation, attempt },
             None => Owner::Ours { generation, attempt },
             Some(Part::Intent) => Owner::Intent { generation },
             Some(Part::Answer) => Owner::Generated { generation },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -20,6 +21,9 @@ use crate::domain::value::SecretValue;
 use crate::durable;
 use crate::ports::clock::GatewayClock;
 use crate::ports::vault::{Listing, Place, Status, Vault, VaultError};
+
+/// Secrets that are read at once.
+const READ_AT_ONCE: usize = 16;
 
 /// What a vault is made of.
 #[derive(Debug)]
@@ -181,13 +185,26 @@ impl Vault for AgeVault {
         self.write(place, base, clock, move |document, now| rules::promote(document, token, now)).await
     }
 
+    async fn drop_pending(
+        &self,
+        place: Place<'_>,
+        base: Revision,
+        token: Token,
+        clock: &GatewayClock,
+    ) -> Result<Snapshot, VaultError> {
+        self.write(place, base, clock, move |document, now| rules::drop_pending(document, token, now)).await
+    }
+
     async fn show(&self, secret: &SecretName) -> Result<Option<Listing>, VaultError> {
         self.look(secret, |document| Ok(document.map(rules::listing))).await
     }
 
-    async fn status(&self, place: Place<'_>) -> Result<Status, VaultError> {
-        let subject = place.subject.clone();
-        self.look(place.secret, move |document| rules::status(document, &subject)).await
+    async fn statuses(&self, places: &[Place<'_>]) -> Vec<Result<Status, VaultError>> {
+        let places: Vec<(SecretName, Subject)> = places.iter().copied().map(owned).collect();
+        let look = |(secret, subject): (SecretName, Subject)| async move {
+            self.look(&secret, move |document| rules::status(document, &subject)).await
+        };
+        futures::stream::iter(places).map(look).buffered(READ_AT_ONCE).collect().await
     }
 
     async fn secrets(&self) -> Result<Vec<SecretName>, VaultError> {

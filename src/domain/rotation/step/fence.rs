@@ -22,7 +22,8 @@ impl Rotation {
         {
             return Err(if at.now < until { Action::Wait { until, why: Waiting::Fence } } else { Action::Read });
         }
-        if heard.skew.abs() > self.plan.gateway.max_clock_skew {
+        let skews = [Some(heard.skew), snapshot.skew];
+        if skews.into_iter().flatten().any(|skew| skew.abs() > self.plan.gateway.max_clock_skew) {
             return Err(self.wait(at, Waiting::ClockSkew));
         }
         if pending.permits.is_some() && self.permit != Some(pending.candidate) {
@@ -47,6 +48,12 @@ impl Rotation {
             self.record.settled(before) && permits.is_some() && permits == sent
         };
         if snapshot.counts_permits && before.is_some_and(nothing_under_way) {
+            return None;
+        }
+        // A shared vault counts nothing, and a journal may have been restored: what this very rotation staged and sent is
+        // all that is known for certain.
+        let staged_here = |before: Token| self.staged.contains(&before) && self.record.settled(before);
+        if snapshot.sole && before.is_some_and(staged_here) {
             return None;
         }
         let told = ended.filter(|ended| *ended <= at.now);

@@ -31,15 +31,16 @@ fn idle() -> Snapshot {
     Snapshot {
         as_of: at(0),
         revision: Revision([1; 32]),
-        current: Some(Version { token: current(), owner }),
+        current: Some(Version { token: current(), owner, created_at: None }),
         pending: None,
         superseded: Vec::new(),
         counts_permits: true,
+        ..Snapshot::absent(at(0), Revision([1; 32]))
     }
 }
 
 fn pending(token: Token, owner: Owner, predecessor: Predecessor) -> Snapshot {
-    let version = Version { token, owner };
+    let version = Version { token, owner, created_at: None };
     let pending = Pending { candidate: token, version, predecessor, permits: Some(1) };
     Snapshot { revision: Revision([2; 32]), pending: Some(pending), ..idle() }
 }
@@ -112,7 +113,7 @@ fn an_answer_is_stored_under_the_intents_own_token_and_promoted() {
     let action = Action::Promote { over: Revision([2; 32]), token: random(1).answer() };
     assert_eq!(story.told(Event::Written(answer(1))), action);
     let owner = Owner::Generated { generation: current() };
-    let promoted = Snapshot { current: Some(Version { token: random(1).answer(), owner }), ..idle() };
+    let promoted = Snapshot { current: Some(Version { token: random(1).answer(), owner, created_at: None }), ..idle() };
     let rotated = Action::Finish(Outcome::Rotated(random(1).answer()));
     assert_eq!(story.told(Event::Written(promoted)), rotated);
 }
@@ -194,7 +195,8 @@ fn an_answer_to_an_intent_of_an_older_generation_is_not_put_over_a_newer_passwor
     let mut story = Story::asked();
     assert!(stages(story.told(Event::Answered(Answer::Accepted)), Content::Generated(random(1))));
     assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read);
-    let newer = Version { token: random(7).answer(), owner: Owner::Generated { generation: current() } };
+    let newer =
+        Version { token: random(7).answer(), owner: Owner::Generated { generation: current() }, created_at: None };
     let finished = story.reads(Snapshot { current: Some(newer), ..idle() });
     assert_eq!(finished, Action::Finish(Outcome::RotatedElsewhere(random(7).answer())));
 }
@@ -213,7 +215,7 @@ fn an_answer_outlives_the_deletion_of_its_secret() {
     assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read);
     let absent = Snapshot { current: None, ..idle() };
     assert!(matches!(story.reads(absent), Action::Place { .. }));
-    let placeholder = Version { token: Token::placeholder(), owner: Owner::Placeholder };
+    let placeholder = Version { token: Token::placeholder(), owner: Owner::Placeholder, created_at: None };
     let stored = story.told(Event::Written(Snapshot { current: Some(placeholder), ..idle() }));
     assert!(matches!(stored, Action::Stage { content: Content::Generated(of), .. } if of == random(1)));
 }
@@ -224,7 +226,7 @@ fn an_unanswered_intent_leaves_nothing_to_put_back_after_a_deletion() {
     assert!(matches!(story.told(Event::Answered(DOUBT)), Action::Wait { .. }));
     assert_eq!(story.told(Event::Woken), Action::Read);
     assert!(matches!(story.reads(Snapshot { current: None, ..idle() }), Action::Place { .. }));
-    let placeholder = Version { token: Token::placeholder(), owner: Owner::Placeholder };
+    let placeholder = Version { token: Token::placeholder(), owner: Owner::Placeholder, created_at: None };
     let staged = story.told(Event::Written(Snapshot { current: Some(placeholder), ..idle() }));
     assert!(matches!(staged, Action::Stage { content: Content::Intent, .. }));
 }

@@ -31,7 +31,7 @@ fn attempt(current: Token, attempt: u32) -> Token {
 
 fn ours(generation: Token, attempt: u32) -> Version {
     let token = self::attempt(generation, attempt);
-    Version { token, owner: Owner::Ours { generation, attempt } }
+    Version { token, owner: Owner::Ours { generation, attempt }, created_at: None }
 }
 
 fn revision(byte: u8) -> Revision {
@@ -47,6 +47,7 @@ fn idle() -> Snapshot {
         pending: None,
         superseded: Vec::new(),
         counts_permits: true,
+        ..Snapshot::absent(at(0), revision(1))
     }
 }
 
@@ -55,7 +56,10 @@ fn absent() -> Snapshot {
 }
 
 fn placed() -> Snapshot {
-    Snapshot { current: Some(Version { token: Token::placeholder(), owner: Owner::Placeholder }), ..idle() }
+    Snapshot {
+        current: Some(Version { token: Token::placeholder(), owner: Owner::Placeholder, created_at: None }),
+        ..idle()
+    }
 }
 
 /// Attempt `number` pending over the base, with one permit and nothing to wait for.
@@ -686,7 +690,8 @@ fn what_is_not_ours_is_not_touched(
     for insists in [Insistence::None, Insistence::Hold] {
         let mut snapshot = pending(0);
         if let Some(owner) = current {
-            snapshot.current.as_mut().unwrap().owner = owner;
+            // Whoever replaces a version does so under a token of his own.
+            snapshot.current = Some(Version { token: attempt(base(), 9), owner, created_at: None });
         }
         if let Some(owner) = pending_owner {
             snapshot.pending.as_mut().unwrap().version.owner = owner;
