@@ -1,5 +1,7 @@
 //! The diagram of [`super`] and the rules of `protocol.md`, branch by branch, as sentences.
 
+mod recovery;
+
 use rstest::rstest;
 
 use super::*;
