@@ -6,11 +6,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ncloud_rotator::durable;
-use ncloud_rotator::ports::vault::VaultError;
+use ncloud_rotator::ports::vault::{Place, Vault as _, VaultError};
 use ncloud_rotator::vault::age::{AgeVault, IdentitySource, Settings};
 use tokio::sync::Barrier;
 
 use crate::room::{ABSENT, Room, at, password};
+
+/// Two configurations may name two directories of which one lies within the other, and so one file under two locks.
+#[tokio::test]
+async fn vaults_that_overlap_are_refused_whichever_was_first() {
+    for inner_first in [false, true] {
+        let room = Room::new();
+        let inner = AgeVault::new(Settings { path: room.root().join("ncloud"), ..room.settings() });
+        let secret = "main/sub-account/svc-b".parse().unwrap();
+        let place = Place { secret: &secret, subject: &room.subject };
+        let outer = room.vault();
+        let (first, second) = if inner_first {
+            let first = inner.place(place, ABSENT, &room.clock).await;
+            (first, room.place(&outer, ABSENT).await)
+        } else {
+            let first = room.place(&outer, ABSENT).await;
+            (first, inner.place(place, ABSENT, &room.clock).await)
+        };
+        assert!(first.is_ok(), "{first:?}");
+        let Err(VaultError::Denied(text)) = second else { panic!("one file would have two locks: {second:?}") };
+        assert!(text.contains("overlap") && text.contains(".ncloud-rotator.lock"), "{text}");
+    }
+}
 
 const HANDLES: u32 = 6;
 
@@ -111,7 +133,7 @@ async fn a_reads_time_is_taken_before_the_lock_and_a_stamp_under_it() {
     let placed = room.place(&vault, ABSENT).await.unwrap();
     let first = room.stage(&vault, placed.revision, room.token(0), &room.value(0)).await.unwrap();
 
-    let held = durable::lock(&room.root().join(".lock"), Duration::ZERO).unwrap();
+    let held = durable::lock(&room.root().join(".ncloud-rotator.lock"), Duration::ZERO).unwrap();
     let mut looks = room.wall.looks();
     looks.mark_unchanged();
     room.wall.set(2000);
@@ -134,9 +156,9 @@ async fn a_lock_that_is_held_for_too_long_is_unavailable_and_named() {
     let room = Room::new();
     let vault = AgeVault::new(Settings { patience: Duration::from_millis(5), ..room.settings() });
     room.place(&vault, ABSENT).await.unwrap();
-    let _held = durable::lock(&room.root().join(".lock"), Duration::ZERO).unwrap();
+    let _held = durable::lock(&room.root().join(".ncloud-rotator.lock"), Duration::ZERO).unwrap();
     let Err(VaultError::Unavailable(text)) = room.read(&vault).await else { panic!("the lock was ignored") };
-    assert!(text.contains("vault/.lock") && text.contains("lslocks"), "{text}");
+    assert!(text.contains("vault/.ncloud-rotator.lock") && text.contains("lslocks"), "{text}");
     assert!(ncloud_rotator::ports::vault::Vault::show(&vault, &room.secret).await.unwrap().is_some(), "looking waits");
 }
 

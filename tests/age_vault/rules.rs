@@ -114,7 +114,7 @@ async fn an_absent_secret_is_handled_cleanly() {
     assert_eq!(room.stage(&vault, ABSENT, room.token(0), &room.value(0)).await, Err(VaultError::Moved));
     assert_eq!(room.permit(&vault, ABSENT, room.token(0)).await, Err(VaultError::Moved));
     assert_eq!(room.promote(&vault, ABSENT, room.token(0)).await, Err(VaultError::Moved));
-    assert_eq!(tree(&room.root()), [".lock"]);
+    assert_eq!(tree(&room.root()), [".ncloud-rotator.lock"]);
 }
 
 #[tokio::test]

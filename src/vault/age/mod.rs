@@ -1,7 +1,7 @@
 //! A vault that is a directory of [age](https://age-encryption.org)-encrypted JSON files, one per secret.
 //!
 //! ```text
-//! vault/.lock                                    taken by everyone who reads for the protocol, or writes
+//! vault/.ncloud-rotator.lock                     taken by everyone who reads for the protocol, or writes
 //! vault/ncloud/main/sub-account/svc-a.age        every version of the secret `ncloud/main/sub-account/svc-a`
 //! identity.txt                                   what opens them; beside the vault, never inside the state directory
 //! ```

@@ -19,7 +19,8 @@ use crate::ports::vault::VaultError;
 
 /// A secret with hundreds of superseded versions stays far below this.
 const MOST_BYTES: usize = 16 << 20;
-const LOCK: &str = ".lock";
+/// Stands in every vault's root, and so tells where one is.
+const LOCK: &str = ".ncloud-rotator.lock";
 const EXTENSION: &str = "age";
 
 /// The directory and what opens it. Every method blocks.
@@ -65,6 +66,7 @@ impl Store {
     /// Replaces a secret's file with `document`, durably. To be called under the lock, with what `over` showed under it.
     pub(super) fn save(&self, secret: &SecretName, document: &Document, over: Loaded) -> Result<Revision, VaultError> {
         let path = self.path(secret);
+        self.is_alone(&path)?;
         let keyring = if let Some(keyring) = over.keyring {
             keyring
         } else {
@@ -77,6 +79,23 @@ impl Store {
         durable::remove_leftovers(&path).map_err(|error| refusal(&error))?;
         durable::replace(&path, &sealed).map_err(|error| refusal(&error))?;
         Ok(revision(&sealed))
+    }
+
+    /// Refuses to write where another vault's directory lies around this one or within it: one file would have two locks.
+    /// Either takes its own lock before it looks, so that at least one of them sees the other.
+    fn is_alone(&self, file: &Path) -> Result<(), VaultError> {
+        let root = real(&self.root);
+        let other = real(file).ancestors().skip(1).filter(|dir| *dir != root).find_map(|dir| {
+            let lock = dir.join(LOCK);
+            lock.exists().then_some(lock)
+        });
+        let Some(lock) = other else { return Ok(()) };
+        Err(VaultError::Denied(format!(
+            "the vault's directory {} and the one of {} overlap, and two locks guard no file; give each vault a directory \
+             of its own, or remove that lock file if no configuration uses its directory any more",
+            root.display(),
+            lock.display()
+        )))
     }
 
     /// Whether everything can be read, opened and written, or made where it is not there yet. Leaves nothing behind.
@@ -217,6 +236,15 @@ fn sync_names_beside(path: &Path) -> Result<(), VaultError> {
         Err(error) if error.kind() != durable::Kind::Denied => Err(refusal(&error)),
         _ => Ok(()),
     }
+}
+
+/// The path without links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let known = path.ancestors().find_map(|above| Some((above, fs::canonicalize(above).ok()?)));
+    known.map_or_else(
+        || path.to_owned(),
+        |(above, real)| path.strip_prefix(above).map_or_else(|_| path.to_owned(), |rest| real.join(rest)),
+    )
 }
 
 fn unreadable(path: &Path, error: &Unopened) -> VaultError {
