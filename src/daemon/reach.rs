@@ -12,11 +12,11 @@ use crate::config::{self, Environment, KeyPair, KeyPlace, Reach};
 use crate::domain::account::Kind;
 use crate::domain::secret::Keys;
 use crate::emulator::{Emulator, Settings as EmulatorSettings, demo_keys};
-use crate::engine::limit::Limit;
 use crate::engine::world::{Stop, Tenant};
 use crate::ncloud::{DataForest, RoleKeys, RoleSettings, SubAccounts, Transport, TransportSettings, default_endpoint};
 use crate::ports::clock::{Clock, GatewayClock};
 use crate::ports::keys::{KeyError, KeySource};
+use crate::ports::limit::Limit;
 use crate::ports::provider::Provider;
 
 /// A tenant, and the emulator that stands for it, when one does.

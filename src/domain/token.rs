@@ -50,6 +50,13 @@ impl Token {
         Self(Uuid::new_v5(&self.0, staged_at.as_bytes()))
     }
 
+    /// Names the content under `self` in one life of a secret, where the vault gives a secret that is made anew another
+    /// identity (see `Pending::candidate`).
+    #[must_use]
+    pub fn candidate_in(self, life: &str) -> Self {
+        Self(Uuid::new_v5(&self.0, life.as_bytes()))
+    }
+
     /// A token that somebody else's version carries, or one made for a test.
     #[must_use]
     pub const fn from_uuid(uuid: Uuid) -> Self {

@@ -154,6 +154,26 @@ impl SecretValue {
         self.0.get("rotation").and_then(|mark| Mark::deserialize(mark).ok())
     }
 
+    /// Whether there is a mark of ours, be it damaged. A foreign `rotation` key of another shape is none.
+    #[must_use]
+    pub fn carries_mark(&self) -> bool {
+        self.0.get("rotation").and_then(Value::as_object).is_some_and(|mark| mark.contains_key("account"))
+    }
+
+    /// Whether it is a placeholder. A person may have added keys to it; as long as it holds no password it is one.
+    #[must_use]
+    pub fn is_placeholder(&self) -> bool {
+        self.0.get("awaiting_first_rotation") == Some(&Value::Bool(true))
+            && !self.0.contains_key("password")
+            && !self.0.contains_key("rotation")
+    }
+
+    /// Whether it holds no password, but the intent to have one made: nothing is lost with it.
+    #[must_use]
+    pub fn is_intent(&self) -> bool {
+        self.mark().is_some_and(|mark| mark.provider == Some(Part::Intent)) && self.password().is_none()
+    }
+
     /// When the password was made, as the value tells.
     #[must_use]
     pub fn rotated_at(&self) -> Option<Timestamp> {

@@ -10,7 +10,6 @@ pub mod accounts;
 pub mod batch;
 pub mod drive;
 pub mod finish;
-pub mod limit;
 pub mod report;
 pub mod settings;
 pub mod survey;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::limit::Limit;
 use crate::domain::account::{Kind, Site};
 use crate::domain::alias::LoginAlias;
 use crate::domain::gateway::Gateway;
@@ -14,6 +13,7 @@ use crate::domain::rule::Rule;
 use crate::ports::clock::Clock;
 use crate::ports::entropy::Entropy;
 use crate::ports::journal::Journal;
+use crate::ports::limit::Limit;
 use crate::ports::observer::{Fact, Observer};
 use crate::ports::provider::Provider;
 use crate::ports::tenant::TenantSettings;

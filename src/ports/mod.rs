@@ -7,6 +7,7 @@ pub mod clock;
 pub mod entropy;
 pub mod journal;
 pub mod keys;
+pub mod limit;
 pub mod observer;
 pub mod provider;
 pub mod tenant;

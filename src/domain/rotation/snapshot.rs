@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use super::freeze::Freeze;
 use crate::domain::Timestamp;
 use crate::domain::token::Token;
+use crate::domain::value::{Mark, Part, SecretValue};
 
 /// The state in which a secret was read; a write is made over one of these and fails when the secret has moved on. Opaque
 /// to everyone but the vault that made it.
@@ -97,6 +98,28 @@ pub enum Owner {
     NeverOurs,
     /// It carries no mark of ours although this secret held versions of ours before: somebody else is at work.
     Stranger,
+}
+
+impl Owner {
+    /// Whose a version is, by its value; `was_ours` says whether this secret held versions of ours before. What only a look at
+    /// other versions can tell ([`Edited`](Self::Edited)) is up to the vault.
+    #[must_use]
+    pub fn told_by(value: &SecretValue, account: &str, was_ours: bool) -> Self {
+        match value.mark() {
+            Some(Mark { account: of, generation, attempt, provider, rollback, .. }) if of == account => {
+                match provider {
+                    None if rollback => Self::Rollback { generation, attempt },
+                    None => Self::Ours { generation, attempt },
+                    Some(Part::Intent) => Self::Intent { generation },
+                    Some(Part::Answer) => Self::Generated { generation },
+                }
+            }
+            Some(_) => Self::OtherAccount,
+            None if value.is_placeholder() => Self::Placeholder,
+            None if was_ours || value.carries_mark() => Self::Stranger,
+            None => Self::NeverOurs,
+        }
+    }
 }
 
 /// The pending version.

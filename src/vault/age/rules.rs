@@ -11,15 +11,13 @@
 //!          current = pending, previous = current, nothing superseded
 //! ```
 
-use serde_json::Value;
-
 use super::document::{Before, Document, Entry};
 use crate::domain::Timestamp;
 use crate::domain::account::Subject;
 use crate::domain::rotation::snapshot::{Owner, Pending, Predecessor, Revision, Snapshot, Superseded, Version};
 use crate::domain::secret::SecretName;
 use crate::domain::token::Token;
-use crate::domain::value::{Mark, Part, SecretValue};
+use crate::domain::value::SecretValue;
 use crate::ports::vault::{ListedVersion, Listing, Stage, Status, VaultError};
 
 /// Gives a secret without any version its placeholder.
@@ -57,7 +55,7 @@ pub(super) fn stage(
     let predecessor = match document.pending.take() {
         Some(replaced) => {
             let ended = Before::Ended { candidate: Some(replaced.candidate()), at: now, permits: replaced.permits };
-            if !is_intent(&replaced.value) {
+            if !replaced.value.is_intent() {
                 document.superseded.push(Entry { predecessor: None, superseded_at: now, ..replaced });
             }
             Some(ended)
@@ -98,7 +96,7 @@ pub(super) fn promote(
     let mut document = document.ok_or(VaultError::Moved)?;
     let pending = document.pending.take_if(|pending| pending.token == token).ok_or(VaultError::Moved)?;
     let replaced = document.current.replace(Entry { predecessor: None, ..pending });
-    if let Some(replaced) = replaced.filter(|entry| !is_placeholder(&entry.value)) {
+    if let Some(replaced) = replaced.filter(|entry| !entry.value.is_placeholder()) {
         document.previous = Some(replaced);
     }
     document.superseded.clear();
@@ -118,7 +116,7 @@ pub(super) fn snapshot(
     let account = subject.to_string();
     let version = |entry: &Entry| Version {
         token: entry.token,
-        owner: owner(&entry.value, &account, was_ours(document)),
+        owner: Owner::told_by(&entry.value, &account, was_ours(document)),
         created_at: entry.created_at,
     };
     shown.current = document.current.as_ref().map(version);
@@ -174,7 +172,7 @@ pub(super) fn status(document: Option<&Document>, subject: &Subject) -> Result<S
     }
     Ok(Status {
         last_changed: current
-            .filter(|entry| !is_placeholder(&entry.value))
+            .filter(|entry| !entry.value.is_placeholder())
             .and_then(|entry| entry.value.rotated_at().or(entry.created_at)),
         unfinished: pending.is_some(),
     })
@@ -195,7 +193,7 @@ fn before(document: &Document) -> Before {
 
 /// Whether `current` is a placeholder, or was never ours.
 fn awaits_first(current: &Entry, document: &Document) -> bool {
-    is_placeholder(&current.value) || (!carries_mark(&current.value) && !was_ours(document))
+    current.value.is_placeholder() || (!current.value.carries_mark() && !was_ours(document))
 }
 
 fn predecessor(recorded: Option<&Before>) -> Predecessor {
@@ -208,48 +206,15 @@ fn predecessor(recorded: Option<&Before>) -> Predecessor {
     }
 }
 
-fn owner(value: &SecretValue, account: &str, was_ours: bool) -> Owner {
-    match value.mark() {
-        Some(Mark { account: of, generation, attempt, provider, rollback, .. }) if of == account => match provider {
-            None if rollback => Owner::Rollback { generation, attempt },
-            None => Owner::Ours { generation, attempt },
-            Some(Part::Intent) => Owner::Intent { generation },
-            Some(Part::Answer) => Owner::Generated { generation },
-        },
-        Some(_) => Owner::OtherAccount,
-        None if is_placeholder(value) => Owner::Placeholder,
-        None if was_ours || carries_mark(value) => Owner::Stranger,
-        None => Owner::NeverOurs,
-    }
-}
-
 /// Whether a version of ours was ever current. Candidates do not count: the first one is staged over a current that was
 /// never ours, which stays that until the promotion.
 fn was_ours(document: &Document) -> bool {
-    document.promoted_at.is_some() || document.previous.as_ref().is_some_and(|entry| carries_mark(&entry.value))
-}
-
-/// Whether it holds no password, but the intent to have one made: nothing is lost with it.
-fn is_intent(value: &SecretValue) -> bool {
-    value.mark().is_some_and(|mark| mark.provider == Some(Part::Intent)) && value.password().is_none()
-}
-
-/// Whether there is a mark of ours, be it damaged. A foreign `rotation` key of another shape is none.
-fn carries_mark(value: &SecretValue) -> bool {
-    value.expose().get("rotation").and_then(Value::as_object).is_some_and(|mark| mark.contains_key("account"))
-}
-
-/// A person may have added keys to a placeholder; as long as it holds no password it is one.
-fn is_placeholder(value: &SecretValue) -> bool {
-    let keys = value.expose();
-    keys.get("awaiting_first_rotation") == Some(&Value::Bool(true))
-        && !keys.contains_key("password")
-        && !keys.contains_key("rotation")
+    document.promoted_at.is_some() || document.previous.as_ref().is_some_and(|entry| entry.value.carries_mark())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::domain::account::{AccountId, Kind, Site};

@@ -1,4 +1,4 @@
-//! Permission to send: a tenant's rate of requests that change something.
+//! Permission to send: the rate at which a tenant, or a vault, is sent requests that change something.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -11,7 +11,7 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
-use crate::ports::clock::Clock;
+use super::clock::Clock;
 
 /// A rate limit without bursts: permissions are evenly spaced.
 pub struct Limit {
