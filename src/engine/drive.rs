@@ -309,14 +309,7 @@ impl Driver<'_> {
 
     fn vault_failed(&mut self, error: &VaultError) -> Event {
         self.detail = Some(error.to_string());
-        Event::VaultFailed(match error {
-            VaultError::Moved => VaultTrouble::Moved,
-            VaultError::TokenUsed => VaultTrouble::TokenUsed,
-            VaultError::Doubtful(_) => VaultTrouble::Doubtful,
-            VaultError::Unavailable(_) => VaultTrouble::Unavailable,
-            VaultError::Denied(_) => VaultTrouble::Denied,
-            VaultError::Unreadable(_) => VaultTrouble::Unreadable,
-        })
+        Event::VaultFailed(error.trouble())
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::clock::GatewayClock;
 use crate::domain::account::Subject;
+use crate::domain::rotation::VaultTrouble;
 use crate::domain::rotation::snapshot::{Revision, Snapshot};
 use crate::domain::secret::SecretName;
 use crate::domain::token::Token;
@@ -34,6 +35,11 @@ pub trait Vault: Send + Sync {
 
     /// Reads both labels at once.
     async fn read(&self, place: Place<'_>, clock: &GatewayClock) -> Result<Snapshot, VaultError>;
+
+    /// The same for people: it makes nothing, keeps no writer waiting, and nothing safe rests on it.
+    async fn peek(&self, place: Place<'_>, clock: &GatewayClock) -> Result<Snapshot, VaultError> {
+        self.read(place, clock).await
+    }
 
     /// The value of one version.
     async fn value(&self, secret: &SecretName, token: Token) -> Result<SecretValue, VaultError>;
@@ -179,4 +185,19 @@ pub enum VaultError {
     /// What is stored cannot be understood: damaged, or encrypted to somebody else. Never overwritten.
     #[error("{0}")]
     Unreadable(String),
+}
+
+impl VaultError {
+    /// What it is to the protocol.
+    #[must_use]
+    pub const fn trouble(&self) -> VaultTrouble {
+        match self {
+            Self::Moved => VaultTrouble::Moved,
+            Self::TokenUsed => VaultTrouble::TokenUsed,
+            Self::Doubtful(_) => VaultTrouble::Doubtful,
+            Self::Unavailable(_) => VaultTrouble::Unavailable,
+            Self::Denied(_) => VaultTrouble::Denied,
+            Self::Unreadable(_) => VaultTrouble::Unreadable,
+        }
+    }
 }

@@ -5,6 +5,7 @@ pub mod freeze;
 pub mod protocol;
 pub mod record;
 pub mod snapshot;
+pub mod state;
 pub mod step;
 
 pub use answer::{Answer, Block, Doubt};
@@ -13,4 +14,5 @@ pub use protocol::{
     Action, Content, Event, Goal, Heard, Insistence, Maker, Moment, Outcome, Plan, RollbackStop, VaultTrouble, Waiting,
 };
 pub use record::Record;
+pub use state::State;
 pub use step::{Rotation, step};

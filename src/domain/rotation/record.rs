@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::answer::Answer;
+use super::answer::{Answer, Doubt};
 use crate::domain::token::Token;
 
 /// Every send of every candidate (`Pending::candidate`) that the journal remembers, in order. A send without an answer is one whose answer was
@@ -66,6 +66,12 @@ impl Record {
     #[must_use]
     pub fn settled(&self, candidate: Token) -> bool {
         self.count(candidate) > 0 && !self.doubtful(candidate)
+    }
+
+    /// What became of the last send of `candidate`; none when it was never sent from here.
+    #[must_use]
+    pub fn last(&self, candidate: Token) -> Option<Answer> {
+        self.of(candidate).last().map(|answer| answer.unwrap_or(Answer::Ambiguous(Doubt::NeverHeard)))
     }
 
     /// Whether any candidate but this one has a send with an ambiguous answer, or none.

@@ -141,6 +141,16 @@ impl Vault for AgeVault {
         .await
     }
 
+    async fn peek(&self, place: Place<'_>, clock: &GatewayClock) -> Result<Snapshot, VaultError> {
+        let as_of = clock.now();
+        let (secret, subject) = owned(place);
+        self.blocking(move |store| {
+            let loaded = store.load(&secret)?;
+            Ok(rules::snapshot(loaded.document.as_ref(), &subject, as_of, loaded.revision))
+        })
+        .await
+    }
+
     async fn value(&self, secret: &SecretName, token: Token) -> Result<SecretValue, VaultError> {
         self.look(secret, move |document| {
             document.and_then(|document| rules::value(document, token)).cloned().ok_or(VaultError::Moved)
