@@ -55,6 +55,9 @@ pub enum Command {
     Run,
     /// Rotate accounts now, due or not
     Rotate(Rotate),
+    /// Tell where every account stands: what is unfinished, since when, and what it waits for
+    #[command(after_help = STATUS)]
+    Status,
     /// List the accounts that the configuration matches, and when each is due
     Accounts,
     /// Look into the vault
@@ -85,6 +88,11 @@ pub enum Command {
         out: PathBuf,
     },
 }
+
+const STATUS: &str = "Nothing is changed anywhere. While the provider cannot be asked, the vault tells of its accounts.
+
+It ends with 0 when nothing is unfinished, 75 when something is and goes on by itself, 69 when an operator is needed or
+the provider cannot be asked, 77 when keys or permissions are missing. docs/runbook.md has a chapter for each state.";
 
 const COMPLETIONS: &str = "For example:
   ncloud-rotator completions bash > ~/.local/share/bash-completion/completions/ncloud-rotator
@@ -265,6 +273,7 @@ mod tests {
         for command in [
             vec!["run"],
             vec!["rotate", "--all"],
+            vec!["status"],
             vec!["accounts"],
             vec!["secret", "show", "a"],
             vec!["check", "--offline"],

@@ -5,3 +5,4 @@ pub mod artefacts;
 pub mod ask;
 pub mod progress;
 pub mod show;
+pub mod status;

@@ -282,7 +282,7 @@ pub fn check_table(lines: &[CheckLine]) -> String {
     table.to_string()
 }
 
-fn table<const N: usize>(header: [&str; N]) -> Table {
+pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));

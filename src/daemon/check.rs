@@ -113,7 +113,7 @@ fn state(config: &Config) -> CheckLine {
 
 async fn provider(config: &Config, lines: &mut Vec<CheckLine>) {
     let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
-    let wired = match wire::world_with(config, observer, Arc::new(NoJournal)).await {
+    let wired = match wire::world_with(config, observer, Arc::new(NoJournal::default())).await {
         Ok(wired) => wired,
         Err(error) => return lines.push(CheckLine::unwired("tenants", &error)),
     };

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use super::machine::{self, variable};
 use super::wire::WireError;
-use super::{artefacts, check, emulate, generate, inspect, log, rotate, run, tenant};
+use super::{artefacts, check, emulate, generate, inspect, log, rotate, run, status, tenant};
 use crate::cli::args::{Cli, Command, Secret};
 use crate::cli::show;
 use crate::config::{Config, ConfigError, Problem};
@@ -75,6 +75,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match command {
         Command::Run => run::run(&configured(file)?, json).await,
         Command::Rotate(args) => rotate::rotate(&configured(file)?, args, json).await,
+        Command::Status => status::status(&configured(file)?, json).await,
         Command::Accounts => inspect::accounts(&configured(file)?, json).await,
         Command::Secret(Secret::Show(args)) => inspect::secret(&configured(file)?, &args, json).await,
         Command::Check(args) => {

@@ -14,6 +14,7 @@ mod reach;
 mod rotate;
 mod run;
 mod signals;
+mod status;
 mod tenant;
 mod wire;
 

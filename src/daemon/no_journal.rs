@@ -9,7 +9,11 @@ use crate::domain::token::Token;
 use crate::ports::journal::{Journal as JournalPort, JournalError, SendId};
 
 /// Discovery asks no journal, and a look makes none.
-pub(super) struct NoJournal;
+#[derive(Default)]
+pub(super) struct NoJournal {
+    /// Why the journal that is there cannot be read; none when there is none, which knows nothing.
+    pub(super) trouble: Option<JournalError>,
+}
 
 #[async_trait]
 impl JournalPort for NoJournal {
@@ -22,7 +26,7 @@ impl JournalPort for NoJournal {
     }
 
     async fn record(&self, _: &Subject) -> Result<Record, JournalError> {
-        Err(NoJournal::error())
+        self.trouble.clone().map_or_else(|| Ok(Record::new()), Err)
     }
 
     async fn sending(&self, _: &Subject, _: Token) -> Result<SendId, JournalError> {

@@ -38,7 +38,7 @@ pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> R
     let shutdown = signals::shutdown()
         .map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be heard: {error}")))?;
     let wired = if args.dry_run {
-        wire::world_with(config, observer, Arc::new(NoJournal)).await?
+        wire::world_with(config, observer, Arc::new(NoJournal::default())).await?
     } else {
         wire::world(config, observer).await?
     };

@@ -28,7 +28,7 @@ pub(super) async fn tenant(config: &Config, command: args::Tenant, json: bool) -
     };
     config.check_files()?;
     let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
-    let wired = wire::world_with(config, observer, Arc::new(NoJournal)).await?;
+    let wired = wire::world_with(config, observer, Arc::new(NoJournal::default())).await?;
     let Some(reached) = wired.world.tenants.get(&which.name) else {
         return Err(Failure::new(Exit::Internal, format!("the tenant {} is not wired", which.name)));
     };

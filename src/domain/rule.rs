@@ -54,6 +54,12 @@ impl Rule {
         self.secret.render(account, id)
     }
 
+    /// Whether a secret may be that of one of this rule's accounts, as far as its name tells.
+    #[must_use]
+    pub fn may_own(&self, secret: &SecretName) -> bool {
+        self.secret.may_name(secret, &self.tenant, self.kind)
+    }
+
     /// Whether at most one account can match.
     #[must_use]
     pub fn is_single(&self) -> bool {

@@ -8,7 +8,7 @@ use crate::domain::account::{Account, AccountName, Kind, Standing, Subject};
 use crate::domain::alias::LoginAlias;
 use crate::domain::due::{Facts, expires_at};
 use crate::domain::policy::Policy;
-use crate::domain::rule::{Conflict, conflicts, shared_accounts};
+use crate::domain::rule::{Conflict, Rule, conflicts, shared_accounts};
 use crate::domain::secret::SecretName;
 use crate::ports::observer::Fact;
 use crate::ports::provider::{Expiration, Provider, ProviderError};
@@ -44,6 +44,14 @@ pub struct Failure {
     pub kind: Kind,
     /// Why.
     pub error: ProviderError,
+}
+
+impl Failure {
+    /// Whether a rule's accounts are among those that could not be listed.
+    #[must_use]
+    pub fn is_of(&self, rule: &Rule) -> bool {
+        self.tenant == rule.tenant && self.kind == rule.kind
+    }
 }
 
 /// An account under a rule.

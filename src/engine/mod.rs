@@ -12,6 +12,8 @@ pub mod drive;
 pub mod finish;
 pub mod report;
 pub mod settings;
+pub mod status;
 pub mod survey;
+pub mod unlisted;
 pub mod watch;
 pub mod world;

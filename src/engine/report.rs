@@ -11,6 +11,10 @@ use crate::domain::secret::SecretName;
 use crate::ports::provider::ProviderError;
 use crate::ports::vault::VaultError;
 
+/// What there is to say of a held account.
+pub const HELD: &str = "the provider refused nine passwords in a row; all of them are kept in the vault. Look at the policy's \
+                        password rules and at the account, then rotate it by name: that tries one more";
+
 /// The result of one account's turn.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -118,11 +122,7 @@ impl Outcomes {
             Ended::Finished(Outcome::Rotated(_)) => Self::Rotated,
             Ended::Finished(Outcome::RotatedElsewhere(_)) => Self::RotatedElsewhere,
             Ended::Finished(Outcome::Idle) => Self::Skipped { reason: "nothing was unfinished".to_owned() },
-            Ended::Finished(Outcome::Held) => Self::Held {
-                reason: "the provider refused nine passwords in a row; all of them are kept in the vault. Look at the \
-                         policy's password rules and at the account, then rotate it by name: that tries one more"
-                    .to_owned(),
-            },
+            Ended::Finished(Outcome::Held) => Self::Held { reason: HELD.to_owned() },
             Ended::Finished(Outcome::Frozen(because)) => Self::Frozen { because, reason: because.to_string() },
             Ended::Finished(Outcome::RollbackStopped(because)) => {
                 Self::RollbackStopped { because, reason: because.to_string() }
@@ -162,16 +162,22 @@ impl Outcomes {
         match self {
             Self::Rotated | Self::RotatedElsewhere | Self::Skipped { .. } | Self::Planned { .. } => Exit::Success,
             Self::Interrupted { .. } => Exit::Temporary,
-            Self::Unfinished { waits_for, .. } => match waits_for {
-                Waiting::Blocked(Block::Authentication | Block::Permission | Block::NoKeys)
-                | Waiting::Vault(VaultTrouble::Denied) => Exit::Denied,
-                Waiting::Blocked(Block::NoSuchAccount | Block::NotFound | Block::TooLarge)
-                | Waiting::Vault(VaultTrouble::Unreadable) => Exit::Unavailable,
-                _ => Exit::Temporary,
-            },
+            Self::Unfinished { waits_for, .. } => waiting_exit(*waits_for),
             Self::Frozen { .. } | Self::Held { .. } | Self::RollbackStopped { .. } => Exit::Unavailable,
             Self::Failed { exit, .. } => *exit,
         }
+    }
+}
+
+/// How a command ends because a rotation waits.
+#[must_use]
+pub const fn waiting_exit(why: Waiting) -> Exit {
+    match why {
+        Waiting::Blocked(Block::Authentication | Block::Permission | Block::NoKeys)
+        | Waiting::Vault(VaultTrouble::Denied) => Exit::Denied,
+        Waiting::Blocked(Block::NoSuchAccount | Block::NotFound | Block::TooLarge)
+        | Waiting::Vault(VaultTrouble::Unreadable) => Exit::Unavailable,
+        _ => Exit::Temporary,
     }
 }
 

@@ -24,6 +24,7 @@ mod rotate;
 mod run;
 mod secrecy;
 mod show;
+mod status;
 mod tenant;
 mod together;
 mod vault;

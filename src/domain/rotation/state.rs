@@ -119,6 +119,8 @@ impl State {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Idle => "idle",
+            // Nobody can tell whether anything is unfinished.
+            Self::Waits { why: Waiting::Vault(_), .. } => "unknown",
             Self::Ready | Self::Waits { .. } => "unfinished",
             Self::Held => "held",
             Self::Frozen(_) => "frozen",

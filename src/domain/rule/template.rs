@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::account::{AccountId, AccountName};
+use crate::domain::account::{AccountId, AccountName, Kind};
 use crate::domain::secret::{BadSecretName, SecretName};
 
 /// A secret's name with places for what tells accounts apart.
@@ -73,6 +73,21 @@ impl Template {
             }
         }
         text.parse()
+    }
+
+    /// Whether `secret` begins as the secrets of every account of this tenant and kind do.
+    #[must_use]
+    pub fn may_name(&self, secret: &SecretName, tenant: &str, kind: Kind) -> bool {
+        let mut beginning = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => beginning.push_str(literal),
+                Part::Place(Place::Tenant) => encode(tenant, &mut beginning),
+                Part::Place(Place::Kind) => beginning.push_str(kind.label()),
+                Part::Place(Place::Name | Place::Id) => break,
+            }
+        }
+        secret.as_str().starts_with(&beginning)
     }
 
     /// Whether the account's name is part of the secret's.

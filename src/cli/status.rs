@@ -1,0 +1,298 @@
+//! How `status` looks: what each unfinished or frozen rotation waits for, since when, and what to do about it.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Cell, Color};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::show::{table, time};
+use crate::domain::due::Due;
+use crate::domain::exit::Exit;
+use crate::domain::rotation::{Block, Freeze, State, Waiting};
+use crate::domain::secret::SecretName;
+use crate::engine::report::{HELD, provider_exit, vault_exit, waiting_exit};
+use crate::engine::status::{Inspected, Inspection, Presence};
+
+/// The page that tells of every state.
+const RUNBOOK: &str = "docs/runbook.md";
+
+/// One account of `status`, as JSON.
+#[derive(Debug, Serialize)]
+pub struct StatusLine {
+    account: String,
+    secret: SecretName,
+    vault: String,
+    /// None while the provider cannot be asked.
+    listed: Option<bool>,
+    standing: Option<String>,
+    state: &'static str,
+    last_changed: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    due: Option<Timestamp>,
+    since: Option<Timestamp>,
+    waits_for: Option<&'static str>,
+    until: Option<Timestamp>,
+    reason: Option<String>,
+    remedy: Option<String>,
+    runbook: Option<String>,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+/// The result of `status`, as JSON.
+#[derive(Debug, Serialize)]
+pub struct StatusAnswer {
+    /// How the command ends.
+    pub exit: Exit,
+    accounts: Vec<StatusLine>,
+    failures: Vec<serde_json::Value>,
+    conflicts: Vec<String>,
+}
+
+impl StatusAnswer {
+    /// Says where everything stands at `now`.
+    #[must_use]
+    pub fn of(inspection: &Inspection<'_>, now: Timestamp) -> Self {
+        let mut accounts: Vec<_> = inspection.accounts.iter().map(|inspected| StatusLine::of(inspected, now)).collect();
+        accounts.sort_by(|one, other| one.account.cmp(&other.account));
+        let by_account = accounts.iter().map(|line| line.exit);
+        let by_provider = inspection.failures.iter().map(|failure| provider_exit(&failure.error));
+        let by_vault = inspection.vaults.values().map(vault_exit);
+        let by_rules = inspection.conflicts.iter().map(|_| Exit::Configuration);
+        let exit = by_account.chain(by_provider).chain(by_vault).chain(by_rules).max().unwrap_or_default();
+        let unlisted = inspection.failures.iter().map(|failure| {
+            serde_json::json!({ "tenant": failure.tenant, "kind": failure.kind, "error": failure.error.to_string() })
+        });
+        let unread = inspection.vaults.iter();
+        let unread = unread.map(|(vault, error)| serde_json::json!({ "vault": vault, "error": error.to_string() }));
+        let failures = unlisted.chain(unread).collect();
+        let conflicts = inspection.conflicts.iter().map(ToString::to_string).collect();
+        Self { exit, accounts, failures, conflicts }
+    }
+
+    /// A table of all accounts, a paragraph on each that needs one, and what could not be looked at.
+    #[must_use]
+    pub fn text(&self, inspection: &Inspection<'_>, zone: &TimeZone) -> String {
+        let mut table = table(["ACCOUNT", "STATE", "LAST ROTATED", "EXPIRES", "SINCE", "WAITS FOR", "SECRET"]);
+        let when = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| time(at, zone));
+        for line in &self.accounts {
+            table.add_row([
+                Cell::new(&line.account),
+                Cell::new(line.state).fg(line.colour()),
+                Cell::new(when(line.last_changed)),
+                Cell::new(when(line.expires_at)),
+                Cell::new(when(line.since)),
+                Cell::new(line.waits_for.unwrap_or("-")),
+                Cell::new(&line.secret),
+            ]);
+        }
+        let mut text = table.to_string();
+        let mut paragraph = |told: &str| {
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "\n\n{told}");
+        };
+        for line in &self.accounts {
+            if let Some(told) = line.paragraph(zone) {
+                paragraph(&told);
+            }
+        }
+        for failure in &inspection.failures {
+            paragraph(&format!(
+                "The {} accounts of {} cannot be listed: {}. What is shown of them is what the vault tells.",
+                failure.kind, failure.tenant, failure.error
+            ));
+        }
+        for (vault, error) in &inspection.vaults {
+            paragraph(&format!("The vault {vault} cannot be looked into: {error}"));
+        }
+        for conflict in &self.conflicts {
+            paragraph(conflict);
+        }
+        text
+    }
+}
+
+impl StatusLine {
+    fn of(inspected: &Inspected<'_>, now: Timestamp) -> Self {
+        let Inspected { surveyed, presence, state, since } = inspected;
+        let managed = &surveyed.managed;
+        let account = managed.name.to_string();
+        let expires_at = surveyed.expires_at();
+        let told = Told::of(inspected, &account);
+        let (word, exit) = match state {
+            State::Idle if expires_at.is_some_and(|at| at <= now) => ("expired", Exit::Temporary),
+            State::Idle if matches!(surveyed.due, Some(Due::Now(_))) => ("due", Exit::Success),
+            state => (state.label(), told.exit),
+        };
+        Self {
+            account,
+            secret: managed.secret.clone(),
+            vault: managed.managing.rule.vault.clone(),
+            listed: match presence {
+                Presence::Listed => Some(true),
+                Presence::Gone => Some(false),
+                Presence::Unknown => None,
+            },
+            standing: (*presence == Presence::Listed).then(|| managed.account.standing.to_string()),
+            state: word,
+            last_changed: surveyed.status.as_ref().ok().and_then(|status| status.last_changed),
+            expires_at,
+            due: match surveyed.due {
+                Some(Due::Now(_)) => Some(now),
+                Some(Due::At(at, _)) => Some(at),
+                Some(Due::Never(_)) | None => None,
+            },
+            since: *since,
+            waits_for: told.waits_for,
+            until: told.until,
+            reason: told.reason,
+            remedy: told.remedy,
+            runbook: told.chapter.map(|chapter| format!("{RUNBOOK}#{chapter}")),
+            exit,
+        }
+    }
+
+    const fn colour(&self) -> Color {
+        match self.exit {
+            Exit::Success => Color::Green,
+            Exit::Temporary => Color::Yellow,
+            _ => Color::Red,
+        }
+    }
+
+    fn paragraph(&self, zone: &TimeZone) -> Option<String> {
+        let reason = self.reason.as_ref()?;
+        let since = self.since.map(|at| format!(" since {}", time(at, zone))).unwrap_or_default();
+        let until = self.until.map(|at| format!("; until {}", time(at, zone))).unwrap_or_default();
+        let mut told = format!("{}: {}{since}: {reason}{until}", self.account, self.state);
+        for line in [&self.remedy, &self.runbook].into_iter().flatten() {
+            // Writing to a `String` cannot fail.
+            let _ = write!(told, "\n  {line}");
+        }
+        Some(told)
+    }
+}
+
+/// What there is to say of a state.
+#[derive(Default)]
+struct Told {
+    waits_for: Option<&'static str>,
+    until: Option<Timestamp>,
+    reason: Option<String>,
+    remedy: Option<String>,
+    chapter: Option<String>,
+    exit: Exit,
+}
+
+impl Told {
+    fn of(inspected: &Inspected<'_>, account: &str) -> Self {
+        let command = |words: &str| Some(format!("ncloud-rotator {words}"));
+        let resume = format!("rotate {account} --resume");
+        if let Some(reason) = inspected.waits_for_account() {
+            let gone = inspected.presence == Presence::Gone;
+            return Self {
+                waits_for: Some("account"),
+                reason: Some(format!("waits for {reason}")),
+                remedy: command(&format!("account drop {account}")),
+                chapter: Some("account".to_owned()),
+                exit: if gone { Exit::Unavailable } else { Exit::Temporary },
+                ..Self::default()
+            };
+        }
+        match inspected.state {
+            State::Idle => Self::default(),
+            State::Ready => Self {
+                waits_for: Some("turn"),
+                reason: Some("goes on with its next turn: the daemon's, or yours".to_owned()),
+                remedy: command(&resume),
+                chapter: Some("turn".to_owned()),
+                exit: Exit::Temporary,
+                ..Self::default()
+            },
+            State::Waits { why, until } => Self {
+                waits_for: Some(why.label()),
+                until,
+                reason: Some(match &inspected.surveyed.status {
+                    Err(error) => format!("waits for the vault: {error}"),
+                    Ok(_) => format!("waits for {why}"),
+                }),
+                remedy: command(&match after_waiting(why) {
+                    After::Resume => resume,
+                    After::Rotate => format!("rotate {account}"),
+                    After::Check => "check".to_owned(),
+                    After::Drop => format!("account drop {account}"),
+                }),
+                chapter: Some(why.label().to_owned()),
+                exit: waiting_exit(why),
+            },
+            State::Held => Self {
+                waits_for: Some("operator"),
+                reason: Some(HELD.to_owned()),
+                remedy: command(&format!("rotate {account}")),
+                chapter: Some("held".to_owned()),
+                exit: Exit::Unavailable,
+                ..Self::default()
+            },
+            State::Frozen(why) => Self {
+                waits_for: Some("operator"),
+                reason: Some(format!("{}: {why}", why.label())),
+                remedy: if is_adoptable(why) {
+                    command(&format!("secret adopt {account}"))
+                } else {
+                    command(&format!("secret show {}", inspected.surveyed.managed.secret))
+                },
+                chapter: Some(why.label().to_owned()),
+                exit: Exit::Unavailable,
+                ..Self::default()
+            },
+            State::RollbackStopped(why) => Self {
+                waits_for: Some("operator"),
+                reason: Some(why.to_string()),
+                remedy: command(&format!("rotate {account}")),
+                chapter: Some(format!("rollback-{}", why.label())),
+                exit: Exit::Unavailable,
+                ..Self::default()
+            },
+        }
+    }
+}
+
+/// What to do about a rotation that waits.
+enum After {
+    /// It goes on by itself; a person may hurry it.
+    Resume,
+    /// A person may have the next candidate tried at once.
+    Rotate,
+    /// See what is wrong with keys, clock, provider, vault or journal.
+    Check,
+    /// The account may be gone.
+    Drop,
+}
+
+const fn after_waiting(why: Waiting) -> After {
+    match why {
+        Waiting::Fence
+        | Waiting::Doubt(_)
+        | Waiting::Rate
+        | Waiting::Blocked(Block::Forbidden | Block::Throttled | Block::NotSent) => After::Resume,
+        Waiting::Spacing => After::Rotate,
+        Waiting::Provider
+        | Waiting::Vault(_)
+        | Waiting::Journal
+        | Waiting::ClockSkew
+        | Waiting::Blocked(
+            Block::Authentication | Block::Permission | Block::Quota | Block::TooLarge | Block::NoKeys,
+        ) => After::Check,
+        Waiting::Blocked(Block::NoSuchAccount | Block::NotFound) => After::Drop,
+    }
+}
+
+/// Whether `secret adopt` takes over from there.
+const fn is_adoptable(why: Freeze) -> bool {
+    match why {
+        Freeze::ForeignPending | Freeze::ForeignCurrent | Freeze::PendingIsPrevious => true,
+        Freeze::OtherAccount | Freeze::ManagedRotation | Freeze::PlainText | Freeze::ScheduledForDeletion => false,
+    }
+}

@@ -1,0 +1,44 @@
+//! `status`: where every account stands, changing nothing.
+
+use std::sync::Arc;
+
+use super::command::Failure;
+use super::log::LogObserver;
+use super::machine::SystemEntropy;
+use super::no_journal::NoJournal;
+use super::wire;
+use crate::cli::show;
+use crate::cli::status::StatusAnswer;
+use crate::config::Config;
+use crate::domain::exit::Exit;
+use crate::journal::Journal;
+use crate::ports::journal::Journal as JournalPort;
+
+/// Looks at everything and tells.
+pub(super) async fn status(config: &Config, json: bool) -> Result<Exit, Failure> {
+    let journal = journal(config)?;
+    let wired = wire::world_with(config, Arc::new(LogObserver::new(config.time_zone.clone())), journal).await?;
+    let inspection = wired.world.inspect().await;
+    let answer = StatusAnswer::of(&inspection, wired.world.clock.wall());
+    if json {
+        show::print_json(&answer);
+    } else {
+        show::print(&answer.text(&inspection, &config.time_zone));
+    }
+    Ok(answer.exit)
+}
+
+/// The journal that is there; a look makes none, and goes on without one that cannot be read.
+fn journal(config: &Config) -> Result<Arc<dyn JournalPort>, Failure> {
+    let state_dir = config.state_dir(&wire::environment()).map_err(wire::WireError::from)?;
+    if !Journal::found(&state_dir) {
+        return Ok(Arc::new(NoJournal::default()));
+    }
+    Ok(match Journal::open(&state_dir, &SystemEntropy) {
+        Ok(journal) => Arc::new(journal),
+        Err(error) => {
+            tracing::error!(event = "journal-failed", %error, "what was sent is not known; nothing more will be sent");
+            Arc::new(NoJournal { trouble: Some(error) })
+        }
+    })
+}
