@@ -13,6 +13,7 @@ pub mod password;
 pub mod policy;
 pub mod rotation;
 pub mod rule;
+pub mod schedule;
 pub mod secret;
 pub mod signature;
 pub mod token;
