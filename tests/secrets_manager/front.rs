@@ -81,7 +81,7 @@ impl Front {
         let call = Call { front: self, behaviour, operation, secret, seq, nth };
         let reply = match key {
             Ok(key) => call.carry_out(&key, request).await,
-            Err(refusal) => call.refused(&refusal),
+            Err(refusal) => Some(call.refused(&refusal)),
         };
         if reply.is_none() {
             self.log.note(seq, |entry| entry.ended = Some(Ended::HungUp));
@@ -147,7 +147,7 @@ impl Call<'_> {
         self.front.log.note(self.seq, |entry| entry.fault = fault.as_ref().map(Fault::label));
         let most = self.behaviour.writes_per_second.filter(|_| self.operation.shares_the_write_rate());
         if most.is_some_and(|most| !self.front.is_within_rate(most)) {
-            return self.refused(&Refusal::throttled());
+            return Some(self.refused(&Refusal::throttled()));
         }
         let mut lag = match self.operation {
             Operation::ListSecrets => self.behaviour.listing.of(self.seq),
@@ -155,9 +155,9 @@ impl Call<'_> {
         };
         match &fault {
             Some(Fault::DropBefore) => return None,
-            Some(Fault::ServerErrorBefore(status)) => return self.refused(&Refusal::internal(*status)),
-            Some(Fault::Throttled) => return self.refused(&Refusal::throttled()),
-            Some(Fault::Refuse(refusal)) => return self.refused(refusal),
+            Some(Fault::ServerErrorBefore(status)) => return Some(self.refused(&Refusal::internal(*status))),
+            Some(Fault::Throttled) => return Some(self.refused(&Refusal::throttled())),
+            Some(Fault::Refuse(refusal)) => return Some(self.refused(refusal)),
             Some(Fault::Delay(duration)) => wait(*duration).await,
             Some(Fault::Hold) => self.front.wait_for_release().await,
             Some(Fault::Stale(stale)) => lag = *stale,
@@ -174,14 +174,14 @@ impl Call<'_> {
         }
         match &fault {
             Some(Fault::DropAfter) => return None,
-            Some(Fault::ServerErrorAfter(status)) => return self.refused(&Refusal::internal(*status)),
+            Some(Fault::ServerErrorAfter(status)) => return Some(self.refused(&Refusal::internal(*status))),
             Some(Fault::HoldAfter) => self.front.wait_for_release().await,
             Some(Fault::Garbage) => return Some(self.answered(b"<html>".to_vec())),
             _ => {}
         }
         match outcome {
             Ok(done) => Some(self.answered(done.answer.to_string().into_bytes())),
-            Err(refusal) => self.refused(&refusal),
+            Err(refusal) => Some(self.refused(&refusal)),
         }
     }
 
@@ -195,9 +195,9 @@ impl Call<'_> {
         Reply { status: 200, body }
     }
 
-    fn refused(&self, refusal: &Refusal) -> Option<Reply> {
+    fn refused(&self, refusal: &Refusal) -> Reply {
         self.front.log.note(self.seq, |entry| entry.ended = Some(Ended::Refused(refusal.code)));
-        Some(Reply::from(refusal))
+        Reply::from(refusal)
     }
 }
 

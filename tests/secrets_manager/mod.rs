@@ -14,15 +14,18 @@
 //! ```ignore
 //! let aws = Server::start();
 //! let config = format!("endpoint_url = \"{}\"\nregion = \"{}\"", aws.endpoint(), Server::REGION);
-//! aws.fault(Rule::on(Operation::PutSecretValue, Fault::DropAfter));
-//! aws.on_moments(move |moment| { if moment.side == Side::After { child.kill() }; Then::GoOn });
+//! aws.fault(Rule::on(Operation::PutSecretValue, Fault::DropAfter).skip(1));
+//! let stops = aws.stop_at(|moment| moment.operation == Operation::PutSecretValue && moment.side == Side::After);
+//! let stop = stops.next(patience).unwrap(); // the value is stored, and its answer is held
+//! child.kill();
+//! stop.resume(Then::GoOn);
 //! assert_eq!(aws.secret("s").unwrap().labelled("AWSCURRENT"), Some("…the value…"));
 //! ```
 //!
 //! # What it is faithful to
 //!
 //! AWS's API reference and its page of quotas, in the wording of 2026, and where these are silent what others recorded from
-//! the service itself (the answers that LocalStack's tests were validated with). So:
+//! the service itself (the answers that the tests of `LocalStack` are validated with). So:
 //!
 //! - A token that a version has, with another value: `ResourceExistsException`. With the same value: success that does
 //!   nothing, labels included. For `UpdateSecret` any used token is refused.

@@ -1,6 +1,8 @@
 //! The moments before and after every effect, for a test that ends the client's process there.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::operation::Operation;
 
@@ -54,5 +56,43 @@ impl Moments {
         let hook = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(hook) = hook else { return Then::GoOn };
         tokio::task::spawn_blocking(move || hook(&moment)).await.unwrap_or(Then::HangUp)
+    }
+}
+
+/// Requests that stand still at a moment until they are resumed. When this is dropped, moments pass as if it had never been.
+pub(crate) struct Stops(Receiver<Stop>);
+
+impl Stops {
+    /// What hands moments of interest over to the test that waits for them.
+    pub(crate) fn new(interesting: impl Fn(&Moment) -> bool + Send + Sync + 'static) -> (Self, Hook) {
+        let (sender, stops) = channel();
+        let hook = move |moment: &Moment| {
+            if !interesting(moment) {
+                return Then::GoOn;
+            }
+            let (resume, resumed) = channel();
+            // Where nobody waits any more, on either side, the request goes on.
+            let _ = sender.send(Stop { moment: moment.clone(), resume });
+            resumed.recv().unwrap_or(Then::GoOn)
+        };
+        (Self(stops), Arc::new(hook))
+    }
+
+    /// The next request that stands; none if none comes in time.
+    pub(crate) fn next(&self, patience: Duration) -> Option<Stop> {
+        self.0.recv_timeout(patience).ok()
+    }
+}
+
+/// A request that stands at a moment. Dropping this lets it go on.
+pub(crate) struct Stop {
+    pub(crate) moment: Moment,
+    resume: Sender<Then>,
+}
+
+impl Stop {
+    pub(crate) fn resume(self, then: Then) {
+        // The request is gone only if the server is.
+        let _ = self.resume.send(then);
     }
 }

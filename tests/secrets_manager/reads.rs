@@ -105,7 +105,9 @@ pub(crate) fn batch(store: &Store, sight: Sight, request: &BatchGetSecretValue) 
             secrets.retain(|secret| secret.deletion.is_none() && filters.iter().all(|filter| filter.fits(secret)));
             let page = Page { most: request.max_results, limit: 20, after: request.next_token.as_deref() };
             let (page, token) = page.cut(secrets, |secret| secret.name.clone())?;
-            page.iter().for_each(|secret| take(&secret.arn, value(secret, None, None)));
+            for secret in &page {
+                take(&secret.arn, value(secret, None, None));
+            }
             next = token;
         }
     }

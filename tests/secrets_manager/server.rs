@@ -17,7 +17,7 @@ use super::faults::{Rule, RuleId};
 use super::front::{Front, lock};
 use super::listener;
 use super::log::Entry;
-use super::moments::{Moment, Then};
+use super::moments::{Moment, Stops, Then};
 use super::operation::Operation;
 use super::refusal::Refusal;
 use super::secret::{Content, Limits, PENDING, Secret, Version};
@@ -39,19 +39,24 @@ struct Open {
 }
 
 impl Server {
-    /// The only region that it serves.
+    /// The region that it serves when none is said.
     pub(crate) const REGION: &str = "ap-northeast-2";
     /// The account that its ARNs name.
     pub(crate) const ACCOUNT: &str = "123456789012";
 
     /// Listens on a free port of loopback, holding nothing.
     pub(crate) fn start() -> Self {
+        Self::start_in(Self::REGION)
+    }
+
+    /// The same for another region; requests signed for any other are refused.
+    pub(crate) fn start_in(region: &str) -> Self {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).thread_name("secrets-manager").enable_all().build();
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let server = Self {
             runtime: Some(runtime.expect("a runtime starts")),
-            front: Arc::new(Front::new(Self::REGION, Self::ACCOUNT)),
+            front: Arc::new(Front::new(region, Self::ACCOUNT)),
             address: listener.local_addr().expect("a listener has an address"),
             open: Mutex::default(),
         };
@@ -135,6 +140,13 @@ impl Server {
     /// Shows every moment from now on to this hook, and to no earlier one.
     pub(crate) fn on_moments(&self, hook: impl Fn(&Moment) -> Then + Send + Sync + 'static) {
         self.front.moments.set(Some(Arc::new(hook)));
+    }
+
+    /// Makes requests stand at moments of interest, instead of any earlier hook.
+    pub(crate) fn stop_at(&self, interesting: impl Fn(&Moment) -> bool + Send + Sync + 'static) -> Stops {
+        let (stops, hook) = Stops::new(interesting);
+        self.front.moments.set(Some(hook));
+        stops
     }
 
     /// Shows moments to nobody.
