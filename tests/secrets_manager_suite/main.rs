@@ -6,4 +6,9 @@
 mod secrets_manager;
 
 mod bench;
+mod cases;
+mod differences;
+mod moto;
+mod opinions;
+mod script;
 mod strict;
