@@ -24,8 +24,8 @@
 //!
 //! # What it is faithful to
 //!
-//! AWS's API reference and its page of quotas, in the wording of 2026, and where these are silent what others recorded from
-//! the service itself (the answers that the tests of `LocalStack` are validated with). So:
+//! AWS's API reference, in the words that the SDK of this repository carries, and its page of quotas; where these are silent,
+//! what others recorded from the service itself (the answers that the tests of `LocalStack` are validated with). So:
 //!
 //! - A token that a version has, with another value: `ResourceExistsException`. With the same value: success that does
 //!   nothing, labels included. For `UpdateSecret` any used token is refused.
@@ -45,9 +45,9 @@
 //! - 65,536 bytes a value, tokens of 32 to 64 characters, names of 512 characters, 20 secrets a batch, 100 a page.
 //!
 //! Where AWS says nothing that we know of, it does this, and a client should lean on none of it: the code for an unknown
-//! version is `InvalidParameterException`; a filter is a prefix and `all` and `description` are not known; a member that this
-//! server does not know is refused (`SerializationException`), so that no parameter is silently without effect; restoring
-//! what was not deleted does nothing. Signatures are looked at, not computed; KMS keys are remembered, not asked.
+//! version is `InvalidParameterException`; a filter is a prefix, and the keys `all` and `description` are not known; a member
+//! that this server does not know is refused (`SerializationException`), so that no parameter is silently without effect;
+//! restoring what was not deleted does nothing. Signatures are looked at, not computed; KMS keys are remembered, not asked.
 
 // Names are taken from these rooms, and not handed on here: a target that needs only some would import the others in vain.
 pub(crate) mod behaviour;
