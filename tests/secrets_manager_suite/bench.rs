@@ -8,11 +8,32 @@ use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Builder, Credentials, Region};
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Builder as HttpClient;
+use jiff::Timestamp;
+use serde_json::json;
 
+use crate::script::Player;
+use crate::secrets_manager::operation::Operation;
 use crate::secrets_manager::server::Server;
 
 /// The access key of every client here.
 pub(crate) const KEY: &str = "AKIDEXAMPLE";
+
+/// A server with a secret `s` of one version, and a player for it.
+pub(crate) fn start() -> (Server, Player) {
+    start_at(None)
+}
+
+/// The same with a clock that stands.
+pub(crate) fn start_at(time: Option<Timestamp>) -> (Server, Player) {
+    let server = Server::start();
+    if let Some(time) = time {
+        server.time().stand_at(time);
+    }
+    let create = json!({ "Name": "s", "ClientRequestToken": token(1), "SecretString": "one" });
+    server.act(Operation::CreateSecret, create).expect("a first secret can be created");
+    let player = Player::new(&client(&server.endpoint()), "");
+    (server, player)
+}
 
 /// A client that asks once and waits ten seconds for the answer.
 pub(crate) fn client(endpoint: &str) -> Client {

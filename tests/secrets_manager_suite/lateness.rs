@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::bench::{client, token};
+use crate::bench::{client, start_at, token};
 use crate::script::Player;
 use crate::secrets_manager::behaviour::Lag;
 use crate::secrets_manager::faults::{Fault, Rule};
@@ -14,12 +14,7 @@ const START: i64 = 1_763_752_800;
 
 /// A server whose clock stands, with a secret `s` of one version.
 fn start() -> (Server, Player) {
-    let server = Server::start();
-    server.time().stand_at(Timestamp::from_second(START).unwrap());
-    let create = json!({ "Name": "s", "ClientRequestToken": token(1), "SecretString": "one" });
-    server.act(Operation::CreateSecret, create).unwrap();
-    let player = Player::new(&client(&server.endpoint()), "");
-    (server, player)
+    start_at(Some(Timestamp::from_second(START).unwrap()))
 }
 
 fn advance(server: &Server, seconds: i64) {

@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
-
-use crate::bench::{client, client_that_waits, token};
+use crate::bench::{client, client_that_waits, start};
 use crate::script::Player;
 use crate::secrets_manager::moments::{Side, Then};
 use crate::secrets_manager::operation::Operation;
@@ -13,14 +11,6 @@ use crate::secrets_manager::server::Server;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const PUT: &str = "put s #2 two AWSPENDING";
-
-fn start() -> (Server, Player) {
-    let server = Server::start();
-    let create = json!({ "Name": "s", "ClientRequestToken": token(1), "SecretString": "one" });
-    server.act(Operation::CreateSecret, create).unwrap();
-    let player = Player::new(&client(&server.endpoint()), "");
-    (server, player)
-}
 
 fn pending(server: &Server) -> Option<String> {
     server.secret("s").unwrap().labelled("AWSPENDING").map(str::to_owned)

@@ -5,22 +5,12 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::bench::{KEY, client, client_that_waits, token, word};
+use crate::bench::{KEY, client, client_that_waits, start, token, word};
 use crate::script::Player;
 use crate::secrets_manager::faults::{Fault, Rule};
 use crate::secrets_manager::log::Ended;
 use crate::secrets_manager::operation::Operation;
 use crate::secrets_manager::refusal::Refusal;
-use crate::secrets_manager::server::Server;
-
-/// A server with a secret `s` of one version, and its player.
-fn start() -> (Server, Player) {
-    let server = Server::start();
-    let create = json!({ "Name": "s", "ClientRequestToken": token(1), "SecretString": "one" });
-    server.act(Operation::CreateSecret, create).unwrap();
-    let player = Player::new(&client(&server.endpoint()), "");
-    (server, player)
-}
 
 const PUT: &str = "put s #2 two AWSPENDING";
 
