@@ -28,7 +28,7 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes:
    0  done
   64  the command line is wrong
-  69  something needed is not there: the provider, the vault, the version asked for
+  69  something needed is not there: the provider, the vault, the version asked for, an operator's decision
   70  a fault of this program
   75  not done yet; a later try may be enough
   77  keys or permissions are missing
@@ -60,9 +60,12 @@ pub enum Command {
     Status,
     /// List the accounts that the configuration matches, and when each is due
     Accounts,
-    /// Look into the vault
+    /// Look into the vault, put a password back, or take a secret over
     #[command(subcommand)]
     Secret(Secret),
+    /// Decide about an account that is not in use any more
+    #[command(subcommand)]
+    Account(Account),
     /// Check the configuration, keys, provider and vault; changes nothing
     Check(Check),
     /// Look at a tenant's own settings at the provider, and change them
@@ -171,7 +174,7 @@ pub enum ConfigTopic {
 /// Rotate accounts now.
 #[derive(Debug, Args)]
 #[command(after_help = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
-An unfinished rotation is finished first, and that counts as its rotation.")]
+An unfinished rotation is finished first, and that counts as its rotation; with --resume nothing more is done.")]
 pub struct Rotate {
     /// The accounts; or say --all
     #[arg(value_name = "NAME", conflicts_with = "all")]
@@ -179,6 +182,9 @@ pub struct Rotate {
     /// Every account that the configuration matches
     #[arg(long)]
     pub all: bool,
+    /// Only finish what is unfinished; begin nothing
+    #[arg(long)]
+    pub resume: bool,
     /// Show what would be rotated, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -190,11 +196,63 @@ pub struct Rotate {
     pub wait: Duration,
 }
 
-/// Look into the vault.
+/// Look into the vault, and decide about one secret.
 #[derive(Debug, Subcommand)]
 pub enum Secret {
     /// Show one secret, its password masked
     Show(Show),
+    /// Put the previous password back: set it at the provider, and make it current
+    #[command(after_help = ROLLBACK)]
+    Rollback(Decision),
+    /// Take over a secret that somebody else has changed, and set a new password
+    #[command(after_help = ADOPT)]
+    Adopt(Decision),
+}
+
+const ROLLBACK: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
+The previous password becomes a new version of the secret, and what is current now the previous one. A rotation that is
+unfinished comes first (rotate NAME --resume). If the provider refuses the password, that is told, and nothing else is set.";
+
+const ADOPT: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
+For a secret that status shows as frozen, because its current or pending version is somebody else's. What is there is the
+start: its other keys are kept, what was pending is kept as superseded, and a new password is set. Make sure first that
+whoever changed it has stopped: two rotators of one account lose passwords.";
+
+/// Decide about one secret.
+#[derive(Debug, Args)]
+pub struct Decision {
+    /// The account
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// How long to go on trying what does not succeed at once, such as 90s or 10m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub wait: Duration,
+}
+
+/// Decide about an account that is not in use any more.
+#[derive(Debug, Subcommand)]
+pub enum Account {
+    /// Give up the unfinished rotation of an account that is not in use any more
+    #[command(after_help = DROP)]
+    Drop(Drop),
+}
+
+const DROP: &str = "For an account that is inactive, CHANGING, deleted, or matched by no rule any more: its unfinished rotation would wait
+for ever. The pending password is kept in the secret as superseded, since it may be live. An account that is in use is
+refused: rotate NAME --resume finishes its rotation. Should the account be used again, rotate it by name.";
+
+/// Give up an unfinished rotation.
+#[derive(Debug, Args)]
+pub struct Drop {
+    /// A secret's name, a login id, a Data Forest name, or tenant/kind/name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub yes: bool,
 }
 
 /// Show one secret.
@@ -276,6 +334,9 @@ mod tests {
             vec!["status"],
             vec!["accounts"],
             vec!["secret", "show", "a"],
+            vec!["secret", "rollback", "a"],
+            vec!["secret", "adopt", "a", "--wait", "5s"],
+            vec!["account", "drop", "a"],
             vec!["check", "--offline"],
             vec!["tenant", "show"],
             vec!["tenant", "set-expiration", "90"],
@@ -294,12 +355,19 @@ mod tests {
     }
 
     #[test]
-    fn rotate_wants_names_or_all_and_not_both() {
+    fn rotate_wants_names_or_all_and_not_both_and_a_decision_one_name() {
         for (words, good) in [
             (vec!["rotate", "a", "--all"], false),
             (vec!["rotate", "a", "b"], true),
             (vec!["rotate", "--all", "--yes", "--wait", "5"], true),
+            (vec!["rotate", "--all", "--resume"], true),
+            (vec!["rotate", "a", "--resume", "--dry-run"], true),
             (vec!["rotate", "a", "--wait", "soon"], false),
+            (vec!["secret", "rollback"], false),
+            (vec!["secret", "rollback", "a", "b"], false),
+            (vec!["secret", "adopt", "a", "--yes"], true),
+            (vec!["account", "drop"], false),
+            (vec!["account", "drop", "a", "-y"], true),
         ] {
             let result = Cli::try_parse_from(std::iter::once("ncloud-rotator").chain(words.clone()));
             assert_eq!(result.is_ok(), good, "{words:?}");

@@ -71,7 +71,10 @@ pub fn rotate_table(reports: &[Report], zone: &TimeZone) -> String {
             Outcomes::Interrupted { pending: true } => "goes on at the next start".to_owned(),
             Outcomes::Interrupted { pending: false } => "not begun".to_owned(),
             Outcomes::Planned { finishes: true } => "its unfinished rotation would be finished".to_owned(),
-            Outcomes::Rotated | Outcomes::RotatedElsewhere | Outcomes::Planned { finishes: false } => String::new(),
+            Outcomes::Rotated
+            | Outcomes::RolledBack
+            | Outcomes::RotatedElsewhere
+            | Outcomes::Planned { finishes: false } => String::new(),
         };
         table.add_row([
             Cell::new(&report.account),

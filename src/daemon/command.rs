@@ -9,8 +9,8 @@ use clap::error::ErrorKind;
 
 use super::machine::{self, variable};
 use super::wire::WireError;
-use super::{artefacts, check, emulate, generate, inspect, log, rotate, run, status, tenant};
-use crate::cli::args::{Cli, Command, Secret};
+use super::{artefacts, check, drop, emulate, generate, inspect, log, rotate, run, status, tenant};
+use crate::cli::args::{Account, Cli, Command, Secret};
 use crate::cli::show;
 use crate::config::{Config, ConfigError, Problem};
 use crate::domain::exit::Exit;
@@ -69,7 +69,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Run if !global.json => log::Destination::Output,
         _ => log::Destination::Error,
     };
-    let quiet = !matches!(command, Command::Run | Command::Rotate(_) | Command::Emulator(_));
+    let looks = matches!(command, Command::Secret(Secret::Show(_)));
+    let works = matches!(command, Command::Run | Command::Rotate(_) | Command::Secret(_) | Command::Emulator(_));
+    let quiet = looks || !works;
     log::start(destination, global.verbose, quiet);
     let (file, json) = (global.config.as_deref(), global.json);
     match command {
@@ -78,6 +80,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Status => status::status(&configured(file)?, json).await,
         Command::Accounts => inspect::accounts(&configured(file)?, json).await,
         Command::Secret(Secret::Show(args)) => inspect::secret(&configured(file)?, &args, json).await,
+        Command::Secret(Secret::Rollback(args)) => rotate::rollback(&configured(file)?, args, json).await,
+        Command::Secret(Secret::Adopt(args)) => rotate::adopt(&configured(file)?, args, json).await,
+        Command::Account(Account::Drop(args)) => drop::drop_rotation(&configured(file)?, &args, json).await,
         Command::Check(args) => {
             if !args.offline {
                 bodies_stay_out_of_logs()?;

@@ -54,17 +54,28 @@ pub(super) async fn accounts(config: &Config, json: bool) -> Result<Exit, Failur
     Ok(exit)
 }
 
+/// The one secret that answers to a name, whether it is the secret's own or that of the account in it.
+pub(super) async fn find_one<'v>(
+    vaults: &'v BTreeMap<String, Arc<dyn Vault>>,
+    wanted: &str,
+) -> Result<Found<'v>, Failure> {
+    let (mut found, unread) = find(vaults, wanted).await?;
+    match (found.pop(), found.is_empty()) {
+        (None, _) => Err(unread.map_or_else(|| nothing(wanted), |unread| perhaps_unread(wanted, &unread))),
+        (Some(one), true) => Ok(one),
+        (Some(last), false) => {
+            found.push(last);
+            Err(ambiguous(wanted, &found))
+        }
+    }
+}
+
 /// Shows one secret. Needs the vault alone: it works when the provider is down and when the journal is lost.
 pub(super) async fn secret(config: &Config, args: &Show, json: bool) -> Result<Exit, Failure> {
     let vaults = wire::vaults(config)?;
-    let (found, unread) = find(&vaults, &args.name).await?;
-    let (vault, name) = match found.as_slice() {
-        [] => return Err(unread.map_or_else(|| nothing(&args.name), |unread| perhaps_unread(&args.name, &unread))),
-        [(vault, name, _)] => (*vault, name),
-        several => return Err(ambiguous(&args.name, several)),
-    };
+    let (vault, name, _) = &find_one(&vaults, &args.name).await?;
     let listing =
-        vaults[vault].show(name).await.map_err(|error| vault_failure(&error))?.ok_or_else(|| nothing(&args.name))?;
+        vaults[*vault].show(name).await.map_err(|error| vault_failure(&error))?.ok_or_else(|| nothing(&args.name))?;
     let stage = match args.stage {
         StageArg::Current => Stage::Current,
         StageArg::Pending => Stage::Pending,
@@ -83,7 +94,8 @@ pub(super) async fn secret(config: &Config, args: &Show, json: bool) -> Result<E
     Ok(Exit::Success)
 }
 
-type Found<'v> = (&'v str, SecretName, Option<AccountName>);
+/// A vault, a secret in it, and whose it is, as its values tell.
+pub(super) type Found<'v> = (&'v str, SecretName, Option<AccountName>);
 
 /// Every secret that answers to a name, whether it is the secret's own or that of the account in it; and why the first of
 /// those that could not be looked into could not.
@@ -137,7 +149,7 @@ fn account_in(listing: &Listing) -> Option<AccountName> {
     })
 }
 
-fn nothing(name: &str) -> Failure {
+pub(super) fn nothing(name: &str) -> Failure {
     Failure::new(
         Exit::Usage,
         format!(
@@ -162,6 +174,6 @@ fn ambiguous(name: &str, several: &[Found<'_>]) -> Failure {
     Failure::new(Exit::Usage, error.to_string())
 }
 
-fn vault_failure(error: &VaultError) -> Failure {
+pub(super) fn vault_failure(error: &VaultError) -> Failure {
     Failure::new(vault_exit(error), error.to_string())
 }

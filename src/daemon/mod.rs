@@ -3,6 +3,7 @@
 mod artefacts;
 mod check;
 mod command;
+mod drop;
 mod emulate;
 mod generate;
 mod inspect;

@@ -1,4 +1,4 @@
-//! `rotate`: now, due or not.
+//! `rotate`: now, due or not; and what people decide about one secret, which is a rotation with another goal.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -21,8 +21,18 @@ use crate::engine::accounts::{Discovery, Failure as NotListed, Managed};
 use crate::engine::batch::{BadName, choose, pacing, planned};
 use crate::engine::drive::Patience;
 use crate::engine::report::{Outcomes, Report};
+use crate::engine::survey::Surveyed;
 use crate::engine::world::World;
 use crate::ports::observer::Observer;
+
+/// What is to be done with the accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Rotate,
+    Resume,
+    Rollback,
+    Adopt,
+}
 
 /// Rotates the named accounts, or all of them, and answers with the worst one's exit code.
 pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> Result<Exit, Failure> {
@@ -30,6 +40,25 @@ pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> R
         let message = "which accounts? Name them, or say --all for every one that the configuration matches";
         return Err(Failure::new(Exit::Usage, message.to_owned()));
     }
+    let deed = if args.resume { Deed::Resume } else { Deed::Rotate };
+    act(config, deed, &args, json).await
+}
+
+/// Puts the previous password of an account back.
+pub(super) async fn rollback(config: &Config, decision: args::Decision, json: bool) -> Result<Exit, Failure> {
+    act(config, Deed::Rollback, &about_one(decision), json).await
+}
+
+/// Takes an account's secret over from whoever changed it.
+pub(super) async fn adopt(config: &Config, decision: args::Decision, json: bool) -> Result<Exit, Failure> {
+    act(config, Deed::Adopt, &about_one(decision), json).await
+}
+
+fn about_one(args::Decision { name, yes, wait }: args::Decision) -> args::Rotate {
+    args::Rotate { names: vec![name], all: false, resume: false, dry_run: false, yes, wait }
+}
+
+async fn act(config: &Config, deed: Deed, args: &args::Rotate, json: bool) -> Result<Exit, Failure> {
     let progress = Progress::is_seen().then(|| Arc::new(Progress::new(config.time_zone.clone())));
     let observer: Arc<dyn Observer> = match &progress {
         Some(progress) => Arc::clone(progress) as _,
@@ -43,7 +72,7 @@ pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> R
         wire::world(config, observer).await?
     };
     let until = wired.world.clock.boot().saturating_add(args.wait);
-    let turn = Turn { world: &wired.world, args: &args, until, shutdown: &shutdown, progress: progress.as_deref() };
+    let turn = Turn { world: &wired.world, deed, args, until, shutdown: &shutdown, progress: progress.as_deref() };
     let Some(Done { mut reports, not_listed }) = turn.take().await? else { return Ok(Exit::Success) };
     reports.sort_by(|one, other| one.account.cmp(&other.account));
     let worst = reports.iter().map(|report| report.result.exit()).chain(not_listed.iter().map(exit_of)).max();
@@ -59,6 +88,7 @@ pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> R
 /// One turn of `rotate`.
 struct Turn<'a> {
     world: &'a Arc<World>,
+    deed: Deed,
     args: &'a args::Rotate,
     until: Duration,
     shutdown: &'a CancellationToken,
@@ -112,14 +142,19 @@ impl Turn<'_> {
             // Somebody named it: that it cannot be rotated is the answer.
             return Ok(Some(reports));
         }
-        let chosen = choose(discovery, &self.args.names).map_err(|error| unknown(&error, not_listed))?;
+        let mut chosen = choose(discovery, &self.args.names).map_err(|error| unknown(&error, not_listed))?;
         reports.extend(chosen.skipped.iter().map(|(managed, standing)| report(managed, Outcomes::skipped(standing))));
+        if self.deed == Deed::Resume {
+            let (unfinished, others) = self.unfinished(chosen.active).await;
+            chosen.active = unfinished;
+            reports.extend(others.iter().map(|managed| report(managed, Outcomes::nothing_unfinished())));
+        }
         if self.args.dry_run {
             reports.extend(self.world.survey(chosen.active).await.iter().map(planned));
             return Ok(Some(reports));
         }
         let asked = !chosen.active.is_empty() && !self.args.yes;
-        if asked && !confirmed(&chosen.active)? {
+        if asked && !self.deed.confirmed(&chosen.active)? {
             return Ok(None);
         }
         // Time at the question is a person's, and not counted.
@@ -131,7 +166,7 @@ impl Turn<'_> {
             only_hopeful: true,
             shutdown: self.shutdown.clone(),
         };
-        let insists = if self.args.all { Insistence::Spacing } else { Insistence::Hold };
+        let (goal, insists) = (self.deed.goal(), self.deed.insists(self.args.all));
         if let Some(progress) = self.progress {
             progress.begin(chosen.active.len());
         }
@@ -140,12 +175,24 @@ impl Turn<'_> {
                 progress.advance();
             }
         };
-        let turn = chosen.active.into_iter().map(|managed| (managed, Goal::Rotate)).collect();
+        let turn = chosen.active.into_iter().map(|managed| (managed, goal)).collect();
         reports.extend(self.world.rotate(turn, insists, &patience, each).await);
         if let Some(progress) = self.progress {
             progress.end();
         }
         Ok(Some(reports))
+    }
+
+    /// Parts the accounts by whether anything is unfinished; of those whose secret cannot be read that is not known.
+    async fn unfinished<'w>(&self, accounts: Vec<Managed<'w>>) -> (Vec<Managed<'w>>, Vec<Managed<'w>>)
+    where
+        Self: 'w,
+    {
+        let surveyed = self.world.survey(accounts).await.into_iter();
+        let (unfinished, others): (Vec<_>, Vec<_>) =
+            surveyed.partition(|surveyed| surveyed.status.as_ref().map_or(true, |status| status.unfinished));
+        let managed = |surveyed: Vec<Surveyed<'w>>| surveyed.into_iter().map(|surveyed| surveyed.managed).collect();
+        (managed(unfinished), managed(others))
     }
 
     /// Whether another look at the provider may show more; waits a little first.
@@ -219,17 +266,41 @@ fn exit_of(failure: &NotListed) -> Exit {
     if failure.error.is_temporary() { Exit::Temporary } else { Exit::Denied }
 }
 
-/// Asks, when there is somebody to ask.
-fn confirmed(accounts: &[Managed<'_>]) -> Result<bool, Failure> {
-    if std::io::stdin().is_terminal() {
-        for managed in accounts {
-            ask::say(&format!("  {}  ->  {}", managed.name, managed.secret));
+impl Deed {
+    const fn goal(self) -> Goal {
+        match self {
+            Self::Rotate | Self::Adopt => Goal::Rotate,
+            Self::Resume => Goal::Finish,
+            Self::Rollback => Goal::Rollback,
         }
     }
-    ask::agreed(&format!("Rotate {} now?", count(accounts.len())))
-        .map_err(|error| Failure::new(Exit::Internal, format!("the answer cannot be read: {error}")))
-}
 
-fn count(accounts: usize) -> String {
-    if accounts == 1 { "this account".to_owned() } else { format!("these {accounts} accounts") }
+    const fn insists(self, all: bool) -> Insistence {
+        match self {
+            Self::Adopt => Insistence::Adopt,
+            Self::Rotate | Self::Resume if all => Insistence::Spacing,
+            Self::Rotate | Self::Resume | Self::Rollback => Insistence::Hold,
+        }
+    }
+
+    /// Asks, when there is somebody to ask.
+    fn confirmed(self, accounts: &[Managed<'_>]) -> Result<bool, Failure> {
+        if std::io::stdin().is_terminal() {
+            for managed in accounts {
+                ask::say(&format!("  {}  ->  {}", managed.name, managed.secret));
+            }
+        }
+        let accounts = match accounts.len() {
+            1 => "this account".to_owned(),
+            many => format!("these {many} accounts"),
+        };
+        let question = match self {
+            Self::Rotate => format!("Rotate {accounts} now?"),
+            Self::Resume => format!("Finish the rotation of {accounts} now?"),
+            Self::Rollback => format!("Put the previous password of {accounts} back?"),
+            Self::Adopt => format!("Take the secret of {accounts} over as it is, and set a new password?"),
+        };
+        ask::agreed(&question)
+            .map_err(|error| Failure::new(Exit::Internal, format!("the answer cannot be read: {error}")))
+    }
 }

@@ -22,6 +22,9 @@ pub enum Site {
 }
 
 impl Site {
+    /// Every installation.
+    pub const ALL: [Self; 4] = [Self::Public, Self::Gov, Self::Fin, Self::Emulator];
+
     /// The stable label, as written in configuration, tokens and records.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -112,6 +115,25 @@ impl fmt::Display for Subject {
     }
 }
 
+/// A text that is no [`Subject`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no account as site/kind/id")]
+pub struct BadSubject(pub String);
+
+impl FromStr for Subject {
+    type Err = BadSubject;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = || {
+            let (site, rest) = text.split_once('/')?;
+            let (kind, id) = rest.split_once('/')?;
+            let site = Site::ALL.into_iter().find(|known| known.label() == site)?;
+            Some(Self { site, kind: kind.parse().ok()?, id: AccountId(id.to_owned()) })
+        };
+        parsed().ok_or_else(|| BadSubject(text.to_owned()))
+    }
+}
+
 /// An account's full name for people, `tenant/kind/name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountName {
@@ -165,6 +187,24 @@ impl fmt::Display for Standing {
             Self::Active => f.write_str("active"),
             Self::Inactive => f.write_str("inactive"),
             Self::NotRunning(status) => write!(f, "status {status}, not RUNNING"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_read_as_it_is_printed() {
+        for site in Site::ALL {
+            for kind in Kind::ALL {
+                let subject = Subject { site, kind, id: AccountId("a/b-1".into()) };
+                assert_eq!(subject.to_string().parse(), Ok(subject));
+            }
+        }
+        for text in ["", "public", "public/sub-account", "here/sub-account/a", "public/people/a"] {
+            assert_eq!(text.parse::<Subject>(), Err(BadSubject(text.to_owned())));
         }
     }
 }

@@ -136,7 +136,7 @@ impl World {
         self.note(&Fact::Began { account: &account, secret: &secret });
         let turn = patience.turn.map(|turn| self.clock.boot().saturating_add(turn));
         let patience = Patience { until: patience.until.into_iter().chain(turn).min(), ..patience.clone() };
-        let result = Outcomes::of(drive(self, &managed, goal, insists, &patience).await);
+        let result = Outcomes::of(goal, drive(self, &managed, goal, insists, &patience).await);
         if let Outcomes::Unfinished { reason, .. } = &result {
             self.note(&Fact::Unfinished { account: &account, secret: &secret, why: reason });
         }

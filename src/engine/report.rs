@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use super::drive::Ended;
 use crate::domain::account::{AccountName, Standing};
 use crate::domain::exit::Exit;
-use crate::domain::rotation::{Block, Freeze, Outcome, RollbackStop, VaultTrouble, Waiting};
+use crate::domain::rotation::{Block, Freeze, Goal, Outcome, RollbackStop, VaultTrouble, Waiting};
 use crate::domain::secret::SecretName;
 use crate::ports::provider::ProviderError;
 use crate::ports::vault::VaultError;
@@ -33,6 +33,8 @@ pub struct Report {
 pub enum Outcomes {
     /// A new password is set and current.
     Rotated,
+    /// The previous password is set and current again.
+    RolledBack,
     /// Another process finished a rotation at the same time.
     RotatedElsewhere,
     /// Left alone on purpose.
@@ -115,13 +117,20 @@ impl Outcomes {
         Self::Skipped { reason: standing.to_string() }
     }
 
-    /// Translates how driving ended.
+    /// The result of an account of which nothing is unfinished, when nothing more was asked.
     #[must_use]
-    pub fn of(ended: Ended) -> Self {
+    pub fn nothing_unfinished() -> Self {
+        Self::Skipped { reason: "nothing is unfinished".to_owned() }
+    }
+
+    /// Translates how driving towards a goal ended.
+    #[must_use]
+    pub fn of(goal: Goal, ended: Ended) -> Self {
         match ended {
+            Ended::Finished(Outcome::Rotated(_)) if goal == Goal::Rollback => Self::RolledBack,
             Ended::Finished(Outcome::Rotated(_)) => Self::Rotated,
             Ended::Finished(Outcome::RotatedElsewhere(_)) => Self::RotatedElsewhere,
-            Ended::Finished(Outcome::Idle) => Self::Skipped { reason: "nothing was unfinished".to_owned() },
+            Ended::Finished(Outcome::Idle) => Self::nothing_unfinished(),
             Ended::Finished(Outcome::Held) => Self::Held { reason: HELD.to_owned() },
             Ended::Finished(Outcome::Frozen(because)) => Self::Frozen { because, reason: because.to_string() },
             Ended::Finished(Outcome::RollbackStopped(because)) => {
@@ -143,6 +152,7 @@ impl Outcomes {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Rotated => "rotated",
+            Self::RolledBack => "rolled back",
             Self::RotatedElsewhere => "rotated elsewhere",
             Self::Skipped { .. } => "skipped",
             Self::Planned { finishes: true } => "would finish",
@@ -160,7 +170,9 @@ impl Outcomes {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Rotated | Self::RotatedElsewhere | Self::Skipped { .. } | Self::Planned { .. } => Exit::Success,
+            Self::Rotated | Self::RolledBack | Self::RotatedElsewhere | Self::Skipped { .. } | Self::Planned { .. } => {
+                Exit::Success
+            }
             Self::Interrupted { .. } => Exit::Temporary,
             Self::Unfinished { waits_for, .. } => waiting_exit(*waits_for),
             Self::Frozen { .. } | Self::Held { .. } | Self::RollbackStopped { .. } => Exit::Unavailable,

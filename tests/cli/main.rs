@@ -19,6 +19,7 @@ mod only_copy;
 mod process;
 mod promotion;
 mod proxy;
+mod recovery;
 mod refusals;
 mod rotate;
 mod run;
