@@ -23,6 +23,7 @@ mod recovery;
 mod refusals;
 mod rotate;
 mod run;
+mod runbook;
 mod secrecy;
 mod show;
 mod status;

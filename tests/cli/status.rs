@@ -7,12 +7,14 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::bench::{ACTIVE, Bench};
+use crate::runbook::leads_somewhere;
 
 /// What `status` says of one account.
 #[track_caller]
 fn told(bench: &Bench, account: &str, code: i32) -> Value {
     let told = bench.run("status --json").ends_with(code).json();
     let accounts = told["accounts"].as_array().unwrap();
+    accounts.iter().for_each(leads_somewhere);
     let full = bench.vault_name(account);
     let line = accounts.iter().find(|line| line["account"] == full);
     line.unwrap_or_else(|| panic!("nothing of {full}: {told}")).clone()
