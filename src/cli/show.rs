@@ -117,9 +117,10 @@ pub fn account_answer(surveyed: &Surveyed<'_>, now: Timestamp) -> AccountAnswer 
     let (due, next) = match (&surveyed.status, surveyed.due) {
         (Err(error), _) => (None, error.to_string()),
         (Ok(_), _) if managed.account.standing != Standing::Active => (None, standing.clone()),
-        (Ok(_), Some(Due::Now(reason))) => (Some(now), format!("now: {reason}")),
+        (Ok(_), Some(Due::Now(why))) => (Some(now), format!("now: {}", why.reason)),
         (Ok(_), Some(Due::At(at, _))) => (Some(at), String::new()),
         (Ok(_), Some(Due::Never(reason))) => (None, format!("not by itself: {reason}")),
+        (Ok(_), Some(Due::Paused(pause))) => (None, format!("not by itself: {pause}")),
         (Ok(_), None) => (None, String::new()),
     };
     AccountAnswer {

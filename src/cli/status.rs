@@ -142,7 +142,7 @@ impl StatusLine {
             due: match surveyed.due {
                 Some(Due::Now(_)) => Some(now),
                 Some(Due::At(at, _)) => Some(at),
-                Some(Due::Never(_)) | None => None,
+                Some(Due::Never(_) | Due::Paused(_)) | None => None,
             },
             since: *since,
             waits_for: told.waits_for,

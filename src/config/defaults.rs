@@ -34,6 +34,18 @@ pub(super) fn gateway() -> Gateway {
 /// Two weeks leave time to notice that rotation does not work.
 pub(super) const ROTATE_BEFORE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
+/// A weekend in which a rotation that was forced may still fail.
+pub(super) const MARGIN: SignedDuration = SignedDuration::from_hours(2 * 24);
+
+/// Accounts that were changed in the same minute are due over a day.
+pub(super) const SPREAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// A slip in a pattern takes over no more than this in a day.
+pub(super) const FIRST_RUN_CAP: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+/// After the tenant's expiration was shortened, several thousand accounts in a day.
+pub(super) const CATCH_UP: Rate = Rate { count: NonZeroU32::new(300).unwrap(), per: Per::Hour };
+
 /// The longest that both kinds of account take.
 pub(super) const PASSWORD_LENGTH: usize = 16;
 

@@ -15,6 +15,7 @@ use super::{defaults, duration};
 use crate::domain::account::Kind;
 use crate::domain::password::{Avoid, Generator, Recipe};
 use crate::domain::policy::{OnAdopt, PasswordSource, Policy};
+use crate::domain::schedule::calendar::Calendar;
 
 /// A policy, and where its password stands.
 pub(super) struct Entry {
@@ -41,7 +42,19 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Policy) -> Op
         .map_or(Some(defaults::ROTATE_BEFORE), |text| reader.parsed(Code::BadDuration, &text, duration::parse));
     let (rotate_before, expiration_days) = (rotate_before?, expiration_days?);
     leaves_room(reader, margin_place, rotate_before, expiration_days)?;
-    let policy = Policy { name, rotate_before, expiration_days, on_adopt: on_adopt?, password: source? };
+    let policy = Policy {
+        name,
+        rotate_before,
+        margin: defaults::MARGIN,
+        spread: defaults::SPREAD,
+        expiration_days,
+        on_adopt: on_adopt?,
+        assume_changed: None,
+        calendar: Calendar::default(),
+        first_run_cap: defaults::FIRST_RUN_CAP,
+        catch_up: defaults::CATCH_UP,
+        password: source?,
+    };
     Some(Entry { policy: Arc::new(policy), password })
 }
 

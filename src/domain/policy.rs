@@ -1,5 +1,4 @@
-//! What people ask of rotation: how long before its expiry a password is replaced, what it is made of, and how fast
-//! changes may follow one another.
+//! What people ask of rotation: when a password is replaced, what it is made of, and how fast changes may follow one another.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -8,19 +7,33 @@ use std::str::FromStr;
 use jiff::SignedDuration;
 use serde::Serialize;
 
+use super::Timestamp;
 use super::password::Recipe;
+use super::schedule::calendar::Calendar;
 
 /// A policy, as `[policies.NAME]` writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Its name in the configuration.
     pub name: String,
-    /// How long before its expiry a password is replaced; shorter than any expiry that it can meet.
+    /// How long before its deadline a password is replaced; with the margin shorter than any life that it can meet.
     pub rotate_before: SignedDuration,
+    /// How long before its expiry a password's deadline is: by then it is replaced, whatever windows and blackouts say.
+    pub margin: SignedDuration,
+    /// Over how much time accounts are spread that would be due, or could begin, at the same moment.
+    pub spread: SignedDuration,
     /// After how many days a password expires, where the provider does not say: one of [`Self::EXPIRATION_DAYS`].
     pub expiration_days: Option<u16>,
     /// What happens to an account that was never rotated.
     pub on_adopt: OnAdopt,
+    /// What the life of a password is counted from that was never changed here; none when from its first sight.
+    pub assume_changed: Option<Timestamp>,
+    /// When work may be done.
+    pub calendar: Calendar,
+    /// How many accounts that are taken over (`Facts::is_first_run`) may be rotated in a day.
+    pub first_run_cap: NonZeroU32,
+    /// How fast accounts are rotated that are past their deadline.
+    pub catch_up: Rate,
     /// Who makes the passwords, and of what.
     pub password: PasswordSource,
 }
@@ -213,8 +226,26 @@ impl Per {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::domain::password::Avoid;
+
+    /// A policy that asks for nothing in particular.
+    pub(in crate::domain) fn plain() -> Policy {
+        Policy {
+            name: "default".into(),
+            rotate_before: SignedDuration::from_hours(14 * 24),
+            margin: SignedDuration::ZERO,
+            spread: SignedDuration::ZERO,
+            expiration_days: Some(90),
+            on_adopt: OnAdopt::Defer,
+            assume_changed: None,
+            calendar: Calendar::default(),
+            first_run_cap: NonZeroU32::new(100).unwrap(),
+            catch_up: Rate { count: NonZeroU32::new(300).unwrap(), per: Per::Hour },
+            password: PasswordSource::Made(Recipe { length: 16, avoid: Avoid::default() }),
+        }
+    }
 
     #[test]
     fn an_expiration_is_one_that_the_provider_offers() {

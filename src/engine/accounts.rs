@@ -9,6 +9,7 @@ use crate::domain::alias::LoginAlias;
 use crate::domain::due::{Facts, expires_at};
 use crate::domain::policy::Policy;
 use crate::domain::rule::{Conflict, Rule, conflicts, shared_accounts};
+use crate::domain::schedule::spread::Spread;
 use crate::domain::secret::SecretName;
 use crate::ports::observer::Fact;
 use crate::ports::provider::{Expiration, Provider, ProviderError};
@@ -78,14 +79,16 @@ pub struct Managed<'w> {
 impl Managed<'_> {
     /// What decides when it is due.
     #[must_use]
-    pub fn facts(&self, last_changed: Option<Timestamp>, first_seen: Timestamp, unfinished: bool) -> Facts {
+    pub fn facts(&self, last_changed: Option<Timestamp>, first_seen: Timestamp, unfinished: bool) -> Facts<'_> {
         Facts {
             last_changed,
             first_seen,
+            created_at: self.account.created_at,
             unfinished,
+            paused: None,
             lasts: self.lasts,
-            rotate_before: self.managing.rule.policy.rotate_before,
-            on_adopt: self.managing.rule.policy.on_adopt,
+            spread: Spread::of(&self.subject),
+            policy: &self.managing.rule.policy,
         }
     }
 

@@ -18,7 +18,7 @@ use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::AccountName;
 use crate::domain::backoff::Backoff;
-use crate::domain::due::{Due, Reason};
+use crate::domain::due::{Due, Reason, Why, due};
 use crate::domain::rotation::{Goal, Insistence, Waiting};
 use crate::ports::observer::Fact;
 
@@ -134,7 +134,7 @@ async fn look(
 /// What is unfinished is finished, and nothing more: another process may do so at the same time.
 fn goal(surveyed: &Surveyed<'_>) -> Goal {
     match surveyed.due {
-        Some(Due::Now(Reason::Unfinished)) => Goal::Finish,
+        Some(Due::Now(Why { reason: Reason::Unfinished, .. })) => Goal::Finish,
         _ => Goal::Rotate,
     }
 }
@@ -192,16 +192,14 @@ fn announce(
     };
     let next = surveyed.iter().filter_map(|surveyed| {
         let managed = &surveyed.managed;
-        let (at, reason) = if done(&managed.name) {
-            (managed.facts(Some(now), now, false).due_after(now)?, Reason::Expires)
-        } else {
-            match surveyed.due? {
-                Due::At(at, reason) => (at, reason),
-                Due::Now(reason) => (retries.get(&managed.name).map_or(now, |retry| retry.not_before), reason),
-                Due::Never(_) => return None,
-            }
+        let again = done(&managed.name).then(|| due(now, &managed.facts(Some(now), now, false)));
+        let due = again.or(surveyed.due)?;
+        let (at, why) = match due {
+            Due::At(at, why) => (at, why),
+            Due::Now(why) => (retries.get(&managed.name).map_or(now, |retry| retry.not_before), why),
+            Due::Never(_) | Due::Paused(_) => return None,
         };
-        Some((at, &managed.name, reason))
+        Some((at, &managed.name, why.reason))
     });
     let next = next.min_by_key(|(at, name, _)| (*at, (*name).clone()));
     world.note(&Fact::Next {

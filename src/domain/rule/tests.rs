@@ -1,10 +1,8 @@
-use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::account::Standing;
-use crate::domain::password::{Avoid, Recipe};
-use crate::domain::policy::{OnAdopt, PasswordSource};
+use crate::domain::policy::tests::plain;
 
 fn globs(patterns: &[&str]) -> Globs {
     Globs::new(patterns.iter().map(|&pattern| pattern.to_owned()).collect()).unwrap()
@@ -18,13 +16,7 @@ fn rule(line: usize, names: &[&str], except: &[&str], ids: &[&str]) -> Rule {
         ids: ids.iter().map(|&id| AccountId(id.into())).collect(),
         except: globs(except),
         include_people: false,
-        policy: Arc::new(Policy {
-            name: "default".into(),
-            rotate_before: SignedDuration::from_hours(24),
-            expiration_days: Some(90),
-            on_adopt: OnAdopt::Defer,
-            password: PasswordSource::Made(Recipe { length: 16, avoid: Avoid::default() }),
-        }),
+        policy: Arc::new(plain()),
         vault: "local".into(),
         secret: "ncloud/{tenant}/{kind}/{name}".parse().unwrap(),
         line,

@@ -10,7 +10,7 @@ use crate::domain::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Blackout {
     /// It comes again and again.
-    Recurring(Window),
+    Recurring(Box<Window>),
     /// It comes once.
     Once(Span),
 }

@@ -8,6 +8,7 @@
 
 pub mod blackout;
 pub mod calendar;
+pub mod pause;
 pub mod span;
 pub mod spread;
 pub mod window;

@@ -97,12 +97,12 @@ fn a_calendar_in_which_nothing_is_left_is_refused() {
         (Vec::new(), vec![window("0 * * * *", 1)]),
         (Vec::new(), vec![window("0 0 * * *", 12), window("0 12 * * *", 13)]),
     ] {
-        let blackouts = blackouts.into_iter().map(Blackout::Recurring).collect();
+        let blackouts = blackouts.into_iter().map(|window| Blackout::Recurring(Box::new(window))).collect();
         assert_eq!(Calendar::new(windows, blackouts), Err(NothingLeft));
     }
     let years = Blackout::Once(span(LONG_AGO, "2045-01-01T00:00:00Z"));
     assert!(Calendar::new(nightly(), vec![years]).is_ok(), "a blackout of dates ends");
-    let rest = Calendar::new(nightly(), vec![Blackout::Recurring(window("0 0 * * *", 3))]).unwrap();
+    let rest = Calendar::new(nightly(), vec![Blackout::Recurring(Box::new(window("0 0 * * *", 3)))]).unwrap();
     let found = first(&rest, span(JANUARY.0, JANUARY.1), LONG_AGO).unwrap();
     assert_eq!(found.span, span("2026-01-01T03:00:00Z", "2026-01-01T04:00:00Z"));
 }
@@ -112,7 +112,7 @@ pub(in crate::domain) fn any_calendar() -> impl Strategy<Value = Calendar> {
         let from = Timestamp::from_second(from).unwrap();
         Blackout::Once(Span::lasting(from, SignedDuration::from_secs(lasts)))
     });
-    let blackout = prop_oneof![2 => once, 1 => any_window().prop_map(Blackout::Recurring)];
+    let blackout = prop_oneof![2 => once, 1 => any_window().prop_map(|window| Blackout::Recurring(Box::new(window)))];
     (prop::collection::vec(any_window(), 0..3), prop::collection::vec(blackout, 0..3))
         .prop_filter_map("nothing is left", |(windows, blackouts)| Calendar::new(windows, blackouts).ok())
 }
