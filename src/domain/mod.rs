@@ -5,7 +5,9 @@
 
 pub mod account;
 pub mod alias;
+pub mod audit;
 pub mod backoff;
+pub mod cause;
 pub mod due;
 pub mod exit;
 pub mod gateway;
