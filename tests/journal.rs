@@ -5,16 +5,20 @@
     reason = "clippy allows it in tests, and does not see that these helpers are parts of them"
 )]
 
+#[path = "journal/events.rs"]
+mod events;
+
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use jiff::Timestamp;
 use ncloud_rotator::domain::account::{AccountId, Kind, Site, Subject};
 use ncloud_rotator::domain::rotation::{Answer, Block, Doubt, Record};
 use ncloud_rotator::domain::token::Token;
-use ncloud_rotator::journal::Journal;
+use ncloud_rotator::journal::{Journal, Origin};
 use ncloud_rotator::ports::entropy::{Entropy, EntropyError};
 use ncloud_rotator::ports::journal::Journal as _;
 use rand::TryRng;
@@ -166,34 +170,52 @@ async fn what_it_makes_is_for_the_owner_alone_and_a_folder_found_is_left_as_it_i
 fn a_newer_schema_is_refused_and_left_untouched() {
     let folder = folder();
     let id = open(folder.path()).id().to_owned();
+    set_version(folder.path(), 3);
+    let told = Journal::open(folder.path(), &System, now()).unwrap_err().to_string();
+    assert!(told.contains("newer version") && told.contains("schema 3") && told.contains("journal.sqlite"), "{told}");
     set_version(folder.path(), 2);
-    let told = Journal::open(folder.path(), &System).unwrap_err().to_string();
-    assert!(told.contains("newer version") && told.contains("schema 2") && told.contains("journal.sqlite"), "{told}");
-    set_version(folder.path(), 1);
     assert_eq!(open(folder.path()).id(), id);
 }
 
 #[test]
-fn a_file_that_is_no_journal_is_refused_with_its_place_and_remedy() {
+fn a_file_that_is_no_journal_is_set_aside_and_a_new_one_takes_its_place() {
     let folder = folder();
-    fs::write(folder.path().join("journal.sqlite"), b"not a database at all ".repeat(100)).unwrap();
-    is_called_damaged(&Journal::open(folder.path(), &System).unwrap_err().to_string());
+    let nonsense = b"not a database at all ".repeat(100);
+    // Twice within a second: the first one that was set aside is not written over.
+    for name in ["journal.sqlite.damaged-20260301T120000Z", "journal.sqlite.damaged-20260301T120000Z-1"] {
+        fs::write(folder.path().join("journal.sqlite"), &nonsense).unwrap();
+        let journal = open(folder.path());
+        let Origin::SetAside { to, because } = journal.origin() else { panic!("{:?}", journal.origin()) };
+        assert_eq!((to, fs::read(to).unwrap()), (&folder.path().join(name), nonsense.clone()));
+        assert!(!because.is_empty());
+        drop(journal);
+        assert_eq!(*open(folder.path()).origin(), Origin::Found);
+    }
+    assert_eq!(mode(&folder.path().join("journal.sqlite")), 0o600);
 }
 
 #[tokio::test]
-async fn a_torn_file_is_refused_with_its_place_and_remedy_and_a_new_one_takes_its_place() {
+async fn a_torn_file_is_set_aside_whole_and_a_new_one_takes_its_place() {
     let folder = folder();
     let journal = open(folder.path());
     journal.sending(&subject("a"), token(1)).await.unwrap();
+    let id = journal.id().to_owned();
     drop(journal);
     let file = folder.path().join("journal.sqlite");
     let mut bytes = fs::read(&file).unwrap();
     bytes[4096..].fill(0xa5);
-    fs::write(&file, bytes).unwrap();
-    is_called_damaged(&Journal::open(folder.path(), &System).unwrap_err().to_string());
+    fs::write(&file, &bytes).unwrap();
+    let wal = folder.path().join("journal.sqlite-wal");
+    fs::write(&wal, "left behind").unwrap();
 
-    fs::rename(&file, folder.path().join("aside")).unwrap();
-    assert_eq!(open(folder.path()).record(&subject("a")).await, Ok(Record::new()));
+    let journal = open(folder.path());
+    assert_eq!(journal.record(&subject("a")).await, Ok(Record::new()));
+    assert_ne!(journal.id(), id, "a new journal answers for nothing that the old one sent");
+    let Origin::SetAside { to, .. } = journal.origin() else { panic!("{:?}", journal.origin()) };
+    assert_eq!(fs::read(to).unwrap()[4096..], bytes[4096..]);
+    let began = &events::told(folder.path())[0];
+    assert_eq!(began["what"], "journal-began");
+    assert_eq!(began["detail"]["set_aside"], to.file_name().unwrap().to_str().unwrap());
 }
 
 #[tokio::test]
@@ -211,9 +233,13 @@ async fn a_row_that_makes_no_sense_is_an_error_and_never_an_empty_record() {
 #[test]
 fn without_random_numbers_no_journal_is_made_and_the_next_start_makes_it() {
     let folder = folder();
-    assert!(Journal::open(folder.path(), &Broken).is_err());
+    assert!(Journal::open(folder.path(), &Broken, now()).is_err());
     let id = open(folder.path()).id().to_owned();
-    assert_eq!(Journal::open(folder.path(), &Broken).unwrap().id(), id, "a journal that has an id draws no other");
+    assert_eq!(
+        Journal::open(folder.path(), &Broken, now()).unwrap().id(),
+        id,
+        "a journal that has an id draws no other"
+    );
 }
 
 /// Not a test of its own: the process that [`Sender`] starts. It sends until it is killed, each send written before it is
@@ -230,6 +256,7 @@ async fn sender_process() {
     let journal = open(folder);
     loop {
         journal.sending(&subject("child"), token(0)).await.unwrap();
+        journal.append(vec![events::entry("child", "sending")]).await.unwrap();
         writeln!(std::io::stdout(), "\nsent").unwrap();
     }
 }
@@ -298,7 +325,11 @@ fn folder() -> TempDir {
 }
 
 fn open(folder: &Path) -> Journal {
-    Journal::open(folder, &System).expect("the journal opens")
+    Journal::open(folder, &System, now()).expect("the journal opens")
+}
+
+fn now() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().expect("a time")
 }
 
 fn raw(folder: &Path) -> rusqlite::Connection {

@@ -7,7 +7,6 @@ use jiff::SignedDuration;
 
 use super::command::Failure;
 use super::log::LogObserver;
-use super::machine::SystemEntropy;
 use super::modes;
 use super::no_journal::NoJournal;
 use super::wire::{self, WireError};
@@ -18,7 +17,7 @@ use crate::domain::exit::Exit;
 use crate::durable;
 use crate::engine::report::{provider_exit, vault_exit};
 use crate::engine::world::Tenant;
-use crate::journal::Journal;
+use crate::journal::Reader;
 use crate::ports::provider::ProviderError;
 
 /// Checks, prints a line each, and answers with the exit code of the first line that fails.
@@ -105,9 +104,9 @@ fn state(config: &Config) -> CheckLine {
         return CheckLine::bad(what, exit, error.to_string());
     }
     // A journal that is there must be readable; one that is not is made by the first rotation, and not by a look.
-    match Journal::found(&state_dir).then(|| Journal::open(&state_dir, &SystemEntropy)) {
-        Some(Err(error)) => CheckLine::unwired(&what, &error.into()),
-        Some(Ok(_)) | None => CheckLine::good(what, "can be written".to_owned()),
+    match Reader::open(&state_dir) {
+        Err(error) => CheckLine::unwired(&what, &error.into()),
+        Ok(_) => CheckLine::good(what, "can be written".to_owned()),
     }
 }
 

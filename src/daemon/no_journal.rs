@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::account::Subject;
+use crate::domain::audit::{Entry, Head};
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::token::Token;
 use crate::ports::journal::{Journal as JournalPort, JournalError, SendId};
@@ -38,6 +39,18 @@ impl JournalPort for NoJournal {
     }
 
     async fn keep(&self, _: &Subject, _: &[Token]) -> Result<(), JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn append(&self, _: Vec<Entry>) -> Result<(), JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn head(&self) -> Result<Head, JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn rebuild(&self, _: Vec<Entry>, _: Entry) -> Result<Option<usize>, JournalError> {
         Err(NoJournal::error())
     }
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::task;
+use tracing::{info, warn};
+
 use super::machine::{SystemClock, SystemEntropy, variable};
 use super::reach::{Reached, reach};
 use crate::config::{
@@ -18,7 +21,7 @@ use crate::domain::secret::Keys;
 use crate::durable;
 use crate::emulator::{Emulator, EmulatorError};
 use crate::engine::world::{Managing, World};
-use crate::journal::Journal;
+use crate::journal::{Journal, Origin};
 use crate::ncloud::TransportError;
 use crate::ports::clock::Clock;
 use crate::ports::journal::{Journal as JournalPort, JournalError};
@@ -82,8 +85,32 @@ pub(super) fn environment() -> Environment {
 /// Everything that rotations need.
 pub(super) async fn world(config: &Config, observer: Arc<dyn Observer>) -> Result<Wired, WireError> {
     config.check_files()?;
-    let journal = Journal::open(&config.state_dir(&environment())?, &SystemEntropy)?;
+    let journal = journal(config).await?;
     world_with(config, observer, Arc::new(journal)).await
+}
+
+/// The journal of the state directory, and a word to the log where it could not simply be opened.
+pub(super) async fn journal(config: &Config) -> Result<Journal, WireError> {
+    let state_dir = config.state_dir(&environment())?;
+    let opening = move || Journal::open(&state_dir, &SystemEntropy, SystemClock.wall());
+    let interrupted =
+        |_| JournalError { text: "the journal was not opened, since this program is ending".to_owned(), denied: false };
+    let journal = task::spawn_blocking(opening).await.unwrap_or_else(|error| Err(interrupted(error)))?;
+    let file = journal.file().display();
+    match journal.origin() {
+        Origin::Found => {}
+        Origin::New => {
+            info!(event = "journal-new", %file, "there was no journal in the state directory; a new one begins")
+        }
+        Origin::SetAside { to, because } => {
+            let to = to.display();
+            warn!(
+                event = "journal-set-aside", %file, %to, because,
+                "the journal was damaged and is set aside; a new one begins. No password is lost; unfinished rotations wait longer"
+            );
+        }
+    }
+    Ok(journal)
 }
 
 /// The same with another journal than that of the state directory.

@@ -1,15 +1,21 @@
 //! The journal in SQLite: `journal.sqlite` in the state directory.
 //!
-//! It exists for one piece of knowledge that the vault cannot have: whether something of a candidate may still be under
-//! way (`protocol.md`, rule 7). It holds accounts, tokens, sends and the classes of their answers, and never a password.
-//! Losing it loses no password and rotates nothing; unfinished rotations then wait the fence out.
+//! It exists for two pieces of knowledge that the vault cannot have: whether something of a candidate may still be under
+//! way (`protocol.md`, rule 7), and what happened when, and because of whom: the chain of events. It holds accounts, tokens,
+//! sends and the classes of their answers, and never a password. Losing it loses no password and rotates nothing;
+//! unfinished rotations then wait the fence out, and the history begins anew.
 //!
 //! Several processes may use one file at once. A send is on the disk before the request leaves, so that a process which
 //! is killed in between leaves a send without an answer and not a send that nobody knows of.
 
+mod events;
 mod label;
+mod open;
+mod reader;
 mod schema;
 mod store;
 mod trouble;
 
+pub use open::Origin;
+pub use reader::{About, Reader};
 pub use store::Journal;

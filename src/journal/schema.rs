@@ -2,14 +2,20 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
+use super::events;
 use super::trouble::Trouble;
+use crate::domain::audit::Entry;
 use crate::ports::entropy::Entropy;
 
 /// Step `n` takes a file from `user_version` `n` to `n + 1`. A step that was released is never edited: write the next one.
 ///
 /// `AUTOINCREMENT` keeps the number of a forgotten send from being given again, so that its late answer finds nothing
 /// instead of another send.
-const STEPS: [&str; 1] = ["
+///
+/// The triggers of `events` stop accidents, not people who may write the file: those are found by the chain itself. An entry
+/// that is no JSON any more belongs to no account, instead of making every look at the table fail.
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE journal (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         id   TEXT NOT NULL
@@ -25,25 +31,70 @@ const STEPS: [&str; 1] = ["
         first_seen TEXT NOT NULL
     ) STRICT;
     CREATE INDEX sends_by_subject ON sends (subject, id);
-"];
+",
+    "
+    CREATE TABLE events (
+        seq     INTEGER PRIMARY KEY,
+        entry   TEXT NOT NULL,
+        hash    TEXT NOT NULL,
+        account TEXT GENERATED ALWAYS AS (CASE WHEN json_valid(entry) THEN CAST(entry ->> '$.account' AS TEXT) END) VIRTUAL,
+        secret  TEXT GENERATED ALWAYS AS (CASE WHEN json_valid(entry) THEN CAST(entry ->> '$.secret' AS TEXT) END) VIRTUAL
+    ) STRICT;
+    CREATE INDEX events_by_account ON events (account, secret, seq);
+    CREATE TRIGGER events_are_not_changed BEFORE UPDATE ON events BEGIN
+        SELECT RAISE(ABORT, 'an event that happened is not changed');
+    END;
+    CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events BEGIN
+        SELECT RAISE(ABORT, 'an event that happened is not removed');
+    END;
+    CREATE TRIGGER events_come_last BEFORE INSERT ON events
+    WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM events) BEGIN
+        SELECT RAISE(ABORT, 'an event is added behind the last one');
+    END;
+    ALTER TABLE journal ADD COLUMN rebuilt INTEGER NOT NULL DEFAULT 0;
+",
+];
 
-/// Brings the file to this version's tables in one transaction, and returns the journal's id, which is made on first use.
-/// A file of a newer version is left as it is.
-pub(super) fn prepare(connection: &mut Connection, entropy: &dyn Entropy) -> Result<String, Trouble> {
+/// The version of a file with every table.
+pub(super) const VERSION: usize = STEPS.len();
+
+/// The version of a file's tables; a newer one than this program knows is refused.
+pub(super) fn version(connection: &Connection) -> Result<usize, Trouble> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    usize::try_from(found).ok().filter(|found| *found <= VERSION).ok_or(Trouble::Newer { found, known: VERSION })
+}
+
+/// A file with this version's tables.
+pub(super) struct Prepared {
+    /// The journal's id.
+    pub(super) id: String,
+    /// The version that it had; 0 when it was empty.
+    pub(super) version: usize,
+}
+
+/// Brings the file to this version's tables in one transaction, and makes the journal's id on first use. A file of a
+/// newer version is left as it is. `began` makes the chain's first entry of the id and the version, when there is none yet.
+pub(super) fn prepare(
+    connection: &mut Connection,
+    entropy: &dyn Entropy,
+    began: impl FnOnce(&str, usize) -> Entry,
+) -> Result<Prepared, Trouble> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let missing = usize::try_from(found).ok().and_then(|done| STEPS.get(done..));
-    let missing = missing.ok_or(Trouble::Newer { found, known: STEPS.len() })?;
+    let version = version(&transaction)?;
+    let missing = STEPS.get(version..).unwrap_or_default();
     for step in missing {
         transaction.execute_batch(step)?;
     }
     // Written anew it would change the file, which a mere look must not do.
     if !missing.is_empty() {
-        transaction.execute_batch(&format!("PRAGMA user_version = {}", STEPS.len()))?;
+        transaction.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
     }
     let id = id(&transaction, entropy)?;
+    if events::head(&transaction)?.is_none() {
+        events::append(&transaction, &[began(&id, version)])?;
+    }
     transaction.commit()?;
-    Ok(id)
+    Ok(Prepared { id, version })
 }
 
 fn id(transaction: &Transaction<'_>, entropy: &dyn Entropy) -> Result<String, Trouble> {

@@ -1,53 +1,55 @@
 //! The journal's file, and the port over it.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, params};
 use tokio::task;
 use uuid::Uuid;
 
+use super::open::{FILE, Opened, Origin, open};
 use super::trouble::Trouble;
-use super::{label, schema};
+use super::{events, label};
 use crate::domain::account::Subject;
+use crate::domain::audit::{Entry, Head};
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::token::Token;
-use crate::durable;
 use crate::ports::entropy::Entropy;
 use crate::ports::journal::{Journal as Port, JournalError, SendId};
-
-/// How long to wait for another process that is writing. A write takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-const FILE: &str = "journal.sqlite";
 
 /// The journal of one state directory.
 pub struct Journal {
     id: String,
     file: PathBuf,
+    origin: Origin,
     connection: Arc<Mutex<Connection>>,
 }
 
 impl Journal {
-    /// Whether `folder` holds a journal.
-    #[must_use]
-    pub fn found(folder: &Path) -> bool {
-        folder.join(FILE).exists()
+    /// Opens `journal.sqlite` in `folder`; makes both on first use, for the owner alone, with an id from `entropy`. A file that
+    /// is damaged is set aside, and a new one takes its place. It blocks: call it where that is allowed.
+    ///
+    /// `now` is the wall clock's time.
+    pub fn open(folder: &Path, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, JournalError> {
+        let file = folder.join(FILE);
+        let Opened { connection, id, origin } =
+            open(folder, &file, entropy, now).map_err(|trouble| trouble.at(&file))?;
+        Ok(Self { id, file, origin, connection: Arc::new(Mutex::new(connection)) })
     }
 
-    /// Opens `journal.sqlite` in `folder`; makes both on first use, for the owner alone, with an id from `entropy`. It
-    /// blocks: call it before anything else is served.
-    pub fn open(folder: &Path, entropy: &dyn Entropy) -> Result<Self, JournalError> {
-        let file = folder.join(FILE);
-        let (connection, id) = open(folder, &file, entropy).map_err(|trouble| trouble.at(&file))?;
-        Ok(Self { id, file, connection: Arc::new(Mutex::new(connection)) })
+    /// How this process came to it.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Its file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Runs `work` where blocking is allowed. It is not cancelled with its caller: what was begun is written.
@@ -138,50 +140,21 @@ impl Port for Journal {
         })
         .await
     }
-}
 
-/// Opens and prepares the file under a lock of its own, since two processes must not make it, or change its tables, at
-/// once.
-fn open(folder: &Path, file: &Path, entropy: &dyn Entropy) -> Result<(Connection, String), Trouble> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let _lock = durable::lock(&folder.join("journal.lock"), PATIENCE).map_err(Trouble::Locked)?;
-    make(folder, file)?;
-    let mut connection = connect(file)?;
-    let id = schema::prepare(&mut connection, entropy)?;
-    make_durable(&connection)?;
-    Ok((connection, id))
-}
-
-/// Makes an empty file that only its owner can read; SQLite gives its companions the same mode. A file that exists is not
-/// even opened: closing it would release the locks that SQLite holds on it elsewhere in this process.
-fn make(folder: &Path, file: &Path) -> io::Result<()> {
-    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(file) {
-        Ok(_) => File::open(folder)?.sync_all(),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+    async fn append(&self, entries: Vec<Entry>) -> Result<(), JournalError> {
+        self.with(move |connection| events::add(connection, &entries)).await
     }
-}
 
-fn connect(file: &Path) -> Result<Connection, Trouble> {
-    let connection =
-        Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(PATIENCE)?;
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(Trouble::Damaged(verdict));
+    async fn head(&self) -> Result<Head, JournalError> {
+        self.with(|connection| {
+            events::head(connection)?.ok_or_else(|| Trouble::Damaged("the chain of events has no first row".to_owned()))
+        })
+        .await
     }
-    Ok(connection)
-}
 
-/// A commit is on the disk when it returns: write-ahead logging with `synchronous = FULL`.
-fn make_durable(connection: &Connection) -> Result<(), Trouble> {
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    if mode != "wal" {
-        return Err(Trouble::NotLocal(mode));
+    async fn rebuild(&self, found: Vec<Entry>, rebuilt: Entry) -> Result<Option<usize>, JournalError> {
+        self.with(move |connection| events::rebuild(connection, found, rebuilt)).await
     }
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    Ok(())
 }
 
 fn candidate(text: &str) -> Result<Token, Trouble> {
@@ -210,14 +183,14 @@ mod tests {
     fn a_commit_is_on_the_disk_when_it_returns() {
         let folder = tempfile::tempdir().unwrap();
         for _ in ["new", "found"] {
-            let journal = Journal::open(folder.path(), &Ones).unwrap();
+            let journal = Journal::open(folder.path(), &Ones, Timestamp::UNIX_EPOCH).unwrap();
             let connection = journal.connection.lock().unwrap();
             let number =
                 |pragma: &str| -> i64 { connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap() };
             let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
             assert_eq!(mode, "wal");
             assert_eq!((number("synchronous"), number("foreign_keys"), number("busy_timeout")), (2, 1, 10_000));
-            assert_eq!(number("user_version"), 1);
+            assert_eq!(number("user_version"), 2);
         }
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum Trouble {
     Sqlite(rusqlite::Error),
     /// SQLite's check, or reading a row, found nonsense.
     Damaged(String),
+    /// An event cannot be written as JSON.
+    Unwritable(serde_json::Error),
     /// Another version of this program has been here.
     Newer { found: i64, known: usize },
     /// The file system cannot do write-ahead logging.
@@ -58,6 +60,7 @@ impl Trouble {
                 ),
             },
             Self::Damaged(cause) => damaged(&file, cause),
+            Self::Unwritable(cause) => format!("an event cannot be written to the journal {file}: {cause}"),
             Self::Newer { found, known } => format!(
                 "the journal {file} was written by a newer version of this program (schema {found}, this one knows {known}); \
                  run that version, or move the file aside: {HARMLESS}"
@@ -70,6 +73,18 @@ impl Trouble {
             Self::Interrupted => format!("the journal {file} was not asked to the end, since this program is ending"),
         };
         JournalError { text, denied }
+    }
+
+    /// What is wrong with the file, when it is the file itself and neither the disk nor a right to it.
+    pub(super) fn damage(&self) -> Option<String> {
+        match self {
+            Self::Damaged(cause) => Some(cause.clone()),
+            Self::Sqlite(cause) => match cause.sqlite_error_code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Some(cause.to_string()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn is_denied(&self) -> bool {
@@ -91,7 +106,8 @@ impl Trouble {
     }
 }
 
-const HARMLESS: &str = "losing it loses no password, and unfinished rotations only wait longer";
+const HARMLESS: &str =
+    "losing it loses no password; unfinished rotations only wait longer, and the history begins anew";
 
 fn damaged(file: &impl std::fmt::Display, cause: &impl std::fmt::Display) -> String {
     format!("the journal {file} is damaged ({cause}); move it aside, with its -wal and -shm: {HARMLESS}")

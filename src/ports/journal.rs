@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::account::Subject;
+use crate::domain::audit::{Entry, Head};
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::token::Token;
 
-/// A durable record of what was sent and what came back (`protocol.md`, rule 7).
+/// A durable record of what was sent and what came back (`protocol.md`, rule 7), and of everything that happened.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// This journal's own random id, made on first use. It goes into every version's mark as `by`.
@@ -27,6 +28,16 @@ pub trait Journal: Send + Sync {
 
     /// Forgets every candidate of an account but these, after a promotion.
     async fn keep(&self, subject: &Subject, candidates: &[Token]) -> Result<(), JournalError>;
+
+    /// Adds to the chain of events, in this order, and durably before it returns.
+    async fn append(&self, entries: Vec<Entry>) -> Result<(), JournalError>;
+
+    /// The end of the chain of events.
+    async fn head(&self) -> Result<Head, JournalError>;
+
+    /// Once in a journal's life: adds those of `found` that are about accounts of which it knows nothing, then `rebuilt`
+    /// with their number, which is returned. None when it was done before.
+    async fn rebuild(&self, found: Vec<Entry>, rebuilt: Entry) -> Result<Option<usize>, JournalError>;
 }
 
 /// Names one send within a journal.

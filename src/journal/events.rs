@@ -1,0 +1,72 @@
+//! The chain of events: added to at its end, and never changed.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::trouble::Trouble;
+use crate::domain::audit::{Entry, Head, Row};
+
+/// The last row's number and hash; none in a chain without rows.
+pub(super) fn head(connection: &Connection) -> Result<Option<Head>, Trouble> {
+    let mut select = connection.prepare_cached("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1")?;
+    let head = select.query_row([], |row| Ok(Head { rows: row.get(0)?, hash: text(row.get_ref(1)?) })).optional()?;
+    Ok(head)
+}
+
+/// Adds entries at the end. The transaction must be one that writes from its beginning, so that nobody else comes between
+/// reading the end and adding to it.
+pub(super) fn append(transaction: &Transaction<'_>, entries: &[Entry]) -> Result<(), Trouble> {
+    let mut head = head(transaction)?;
+    let mut insert = transaction.prepare_cached("INSERT INTO events (seq, entry, hash) VALUES (?1, ?2, ?3)")?;
+    for entry in entries {
+        let row = Row::link(head.as_ref(), entry).map_err(Trouble::Unwritable)?;
+        insert.execute(params![row.seq, row.text, row.hash])?;
+        head = Some(row.head());
+    }
+    Ok(())
+}
+
+/// Adds entries at the end, in a transaction of their own.
+pub(super) fn add(connection: &Connection, entries: &[Entry]) -> Result<(), Trouble> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    append(&transaction, entries)?;
+    Ok(transaction.commit()?)
+}
+
+/// Once in a journal's life: adds those entries that are about accounts of which it knows nothing, and then `rebuilt`, with
+/// their number. None when it was done before.
+pub(super) fn rebuild(
+    connection: &Connection,
+    found: Vec<Entry>,
+    mut rebuilt: Entry,
+) -> Result<Option<usize>, Trouble> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let done: bool = transaction.query_row("SELECT rebuilt FROM journal", [], |row| row.get(0))?;
+    if done {
+        return Ok(None);
+    }
+    let mut select = transaction.prepare("SELECT EXISTS (SELECT 1 FROM events WHERE account = ?1)")?;
+    let mut unknown = Vec::new();
+    for entry in found {
+        let account = entry.account.as_ref().map(ToString::to_string);
+        if !select.query_row([account], |row| row.get(0))? {
+            unknown.push(entry);
+        }
+    }
+    drop(select);
+    let count = unknown.len();
+    rebuilt.detail.insert("accounts".to_owned(), count.into());
+    unknown.push(rebuilt);
+    append(&transaction, &unknown)?;
+    transaction.execute("UPDATE journal SET rebuilt = 1", [])?;
+    transaction.commit()?;
+    Ok(Some(count))
+}
+
+/// A column as text, whatever somebody made of it: what is no text any more shows in the walk, and is no failure to read.
+pub(super) fn text(column: ValueRef<'_>) -> String {
+    match column {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Null => String::new(),
+    }
+}
