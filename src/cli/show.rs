@@ -110,7 +110,7 @@ pub struct AccountAnswer {
 
 /// One account of `accounts`.
 #[must_use]
-pub fn account_answer(surveyed: &Surveyed<'_>, now: Timestamp) -> AccountAnswer {
+pub fn account_answer(surveyed: &Surveyed, now: Timestamp) -> AccountAnswer {
     let managed = &surveyed.managed;
     let standing = managed.account.standing.to_string();
     let status = surveyed.status.as_ref().ok();

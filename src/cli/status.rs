@@ -54,7 +54,7 @@ pub struct StatusAnswer {
 impl StatusAnswer {
     /// Says where everything stands at `now`.
     #[must_use]
-    pub fn of(inspection: &Inspection<'_>, now: Timestamp) -> Self {
+    pub fn of(inspection: &Inspection, now: Timestamp) -> Self {
         let mut accounts: Vec<_> = inspection.accounts.iter().map(|inspected| StatusLine::of(inspected, now)).collect();
         accounts.sort_by(|one, other| one.account.cmp(&other.account));
         let by_account = accounts.iter().map(|line| line.exit);
@@ -74,7 +74,7 @@ impl StatusAnswer {
 
     /// A table of all accounts, a paragraph on each that needs one, and what could not be looked at.
     #[must_use]
-    pub fn text(&self, inspection: &Inspection<'_>, zone: &TimeZone) -> String {
+    pub fn text(&self, inspection: &Inspection, zone: &TimeZone) -> String {
         let mut table = table(["ACCOUNT", "STATE", "LAST ROTATED", "EXPIRES", "SINCE", "WAITS FOR", "SECRET"]);
         let when = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| time(at, zone));
         for line in &self.accounts {
@@ -115,7 +115,7 @@ impl StatusAnswer {
 }
 
 impl StatusLine {
-    fn of(inspected: &Inspected<'_>, now: Timestamp) -> Self {
+    fn of(inspected: &Inspected, now: Timestamp) -> Self {
         let Inspected { surveyed, presence, state, since } = inspected;
         let managed = &surveyed.managed;
         let account = managed.name.to_string();
@@ -187,7 +187,7 @@ struct Told {
 }
 
 impl Told {
-    fn of(inspected: &Inspected<'_>, account: &str) -> Self {
+    fn of(inspected: &Inspected, account: &str) -> Self {
         let command = |words: &str| Some(format!("ncloud-rotator {words}"));
         let resume = format!("rotate {account} --resume");
         if let Some(reason) = inspected.waits_for_account() {

@@ -136,7 +136,7 @@ impl Turn<'_> {
     }
 
     /// Rotates what one look at the provider showed.
-    async fn round(&self, discovery: Discovery<'_>, not_listed: &[NotListed]) -> Result<Option<Vec<Report>>, Failure> {
+    async fn round(&self, discovery: Discovery, not_listed: &[NotListed]) -> Result<Option<Vec<Report>>, Failure> {
         let mut reports = conflicts(&discovery, &self.args.names);
         if !reports.is_empty() && !self.args.all {
             // Somebody named it: that it cannot be rotated is the answer.
@@ -184,14 +184,11 @@ impl Turn<'_> {
     }
 
     /// Parts the accounts by whether anything is unfinished; of those whose secret cannot be read that is not known.
-    async fn unfinished<'w>(&self, accounts: Vec<Managed<'w>>) -> (Vec<Managed<'w>>, Vec<Managed<'w>>)
-    where
-        Self: 'w,
-    {
+    async fn unfinished(&self, accounts: Vec<Managed>) -> (Vec<Managed>, Vec<Managed>) {
         let surveyed = self.world.survey(accounts).await.into_iter();
         let (unfinished, others): (Vec<_>, Vec<_>) =
             surveyed.partition(|surveyed| surveyed.status.as_ref().map_or(true, |status| status.unfinished));
-        let managed = |surveyed: Vec<Surveyed<'w>>| surveyed.into_iter().map(|surveyed| surveyed.managed).collect();
+        let managed = |surveyed: Vec<Surveyed>| surveyed.into_iter().map(|surveyed| surveyed.managed).collect();
         (managed(unfinished), managed(others))
     }
 
@@ -212,7 +209,7 @@ impl Turn<'_> {
 }
 
 /// Whether every name answers to something that was listed.
-fn found_all(discovery: &Discovery<'_>, names: &[String]) -> bool {
+fn found_all(discovery: &Discovery, names: &[String]) -> bool {
     let found = |name: &String| {
         let skipped = discovery.skipped.iter().map(|(managed, _)| managed);
         discovery.managed.iter().chain(skipped).any(|managed| {
@@ -223,7 +220,7 @@ fn found_all(discovery: &Discovery<'_>, names: &[String]) -> bool {
 }
 
 /// Accounts that no rotation may touch, because rules and accounts do not fit together.
-fn conflicts(discovery: &Discovery<'_>, names: &[String]) -> Vec<Report> {
+fn conflicts(discovery: &Discovery, names: &[String]) -> Vec<Report> {
     let mut reports: Vec<Report> = Vec::new();
     let is_meant = |account: &AccountName| {
         names.is_empty() || names.iter().any(|name| account.name == *name || account.to_string() == *name)
@@ -239,7 +236,7 @@ fn conflicts(discovery: &Discovery<'_>, names: &[String]) -> Vec<Report> {
     reports
 }
 
-fn report(managed: &Managed<'_>, result: Outcomes) -> Report {
+fn report(managed: &Managed, result: Outcomes) -> Report {
     Report { account: managed.name.clone(), secret: Some(managed.secret.clone()), result }
 }
 
@@ -284,7 +281,7 @@ impl Deed {
     }
 
     /// Asks, when there is somebody to ask.
-    fn confirmed(self, accounts: &[Managed<'_>]) -> Result<bool, Failure> {
+    fn confirmed(self, accounts: &[Managed]) -> Result<bool, Failure> {
         if std::io::stdin().is_terminal() {
             for managed in accounts {
                 ask::say(&format!("  {}  ->  {}", managed.name, managed.secret));

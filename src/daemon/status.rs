@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::command::Failure;
 use super::log::LogObserver;
-use super::machine::SystemEntropy;
+use super::machine::{SystemClock, SystemEntropy};
 use super::no_journal::NoJournal;
 use super::wire;
 use crate::cli::show;
@@ -12,6 +12,7 @@ use crate::cli::status::StatusAnswer;
 use crate::config::Config;
 use crate::domain::exit::Exit;
 use crate::journal::Journal;
+use crate::ports::clock::Clock as _;
 use crate::ports::journal::Journal as JournalPort;
 
 /// Looks at everything and tells.
@@ -34,7 +35,7 @@ fn journal(config: &Config) -> Result<Arc<dyn JournalPort>, Failure> {
     if !Journal::found(&state_dir) {
         return Ok(Arc::new(NoJournal::default()));
     }
-    Ok(match Journal::open(&state_dir, &SystemEntropy) {
+    Ok(match Journal::open(&state_dir, &SystemEntropy, SystemClock.wall()) {
         Ok(journal) => Arc::new(journal),
         Err(error) => {
             tracing::error!(event = "journal-failed", %error, "what was sent is not known; nothing more will be sent");

@@ -126,7 +126,7 @@ pub(super) async fn world_with(
     for tenant in config.tenants.values() {
         let Reached { tenant: reached, emulator } = reach(tenant, &environment(), &clock).await?;
         emulators.extend(emulator);
-        tenants.insert(tenant.name.clone(), reached);
+        tenants.insert(tenant.name.clone(), Arc::new(reached));
     }
     let world =
         World { tenants, vaults, rules: managing(config)?, journal, clock, entropy: Arc::new(SystemEntropy), observer };
@@ -169,7 +169,7 @@ fn credential(vault: &str, name: &str) -> Result<IdentitySource, WireError> {
     Ok(IdentitySource::Bytes { name: format!("the credential {name}"), secret: bytes.ok_or_else(missing)?.into() })
 }
 
-fn managing(config: &Config) -> Result<Vec<Managing>, WireError> {
+fn managing(config: &Config) -> Result<Vec<Arc<Managing>>, WireError> {
     let managing = |rule: &Rule| {
         let generator = match &rule.policy.password {
             PasswordSource::Provider => None,
@@ -178,7 +178,7 @@ fn managing(config: &Config) -> Result<Vec<Managing>, WireError> {
                     .map_err(|impossible| WireError::Rule { line: rule.line, reason: impossible.to_string() })?,
             )),
         };
-        Ok(Managing { rule: rule.clone(), generator })
+        Ok(Arc::new(Managing { rule: rule.clone(), generator }))
     };
     config.rules.iter().map(managing).collect()
 }

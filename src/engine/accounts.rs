@@ -1,5 +1,8 @@
 //! Discovery: which accounts there are, and which of them a rule owns.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::settings::{EXPIRATION, LOGIN_ALIAS};
@@ -16,24 +19,50 @@ use crate::ports::provider::{Expiration, Provider, ProviderError};
 
 /// Everything that one look at the provider showed.
 #[derive(Default)]
-pub struct Discovery<'w> {
+pub struct Discovery {
     /// Accounts that a rule owns and that can be rotated.
-    pub managed: Vec<Managed<'w>>,
+    pub managed: Vec<Managed>,
     /// Accounts that a rule owns and that are left alone, with the reason.
-    pub skipped: Vec<(Managed<'w>, Standing)>,
+    pub skipped: Vec<(Managed, Standing)>,
     /// Accounts that two rules own, or whose secret's name is taken: configuration errors seen only now.
     pub conflicts: Vec<Conflict>,
     /// What could not be listed.
     pub failures: Vec<Failure>,
 }
 
-impl Discovery<'_> {
+impl Discovery {
     /// Forgets accounts that had their turn already.
     pub fn leave_out(&mut self, done: impl Fn(&AccountName) -> bool) {
         self.managed.retain(|managed| !done(&managed.name));
         self.skipped.retain(|(managed, _)| !done(&managed.name));
         self.conflicts.retain(|conflict| !conflict.accounts().any(&done));
     }
+}
+
+/// What the provider listed of one tenant and kind.
+#[derive(Clone)]
+pub struct Listed {
+    /// The tenant's name.
+    pub tenant_name: String,
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+    /// The kind.
+    pub kind: Kind,
+    /// The accounts, with their full names.
+    pub accounts: Vec<(AccountName, Account)>,
+    /// What was told of their expiration.
+    pub expiration: Told,
+    /// Where they log in, when that is known.
+    pub login_url: Option<String>,
+}
+
+/// What was told of an expiration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// By the tenant.
+    Tenant(Expiration),
+    /// By nobody: it cannot be read.
+    Nothing,
 }
 
 /// A kind of account that could not be listed.
@@ -57,7 +86,7 @@ impl Failure {
 
 /// An account under a rule.
 #[derive(Clone)]
-pub struct Managed<'w> {
+pub struct Managed {
     /// Its full name.
     pub name: AccountName,
     /// What tokens and records are made of.
@@ -71,12 +100,12 @@ pub struct Managed<'w> {
     /// Where it logs in, when that is known: sub-accounts of a tenant with a login alias.
     pub login_url: Option<String>,
     /// The rule and what it refers to.
-    pub managing: &'w Managing,
+    pub managing: Arc<Managing>,
     /// Its tenant.
-    pub tenant: &'w Tenant,
+    pub tenant: Arc<Tenant>,
 }
 
-impl Managed<'_> {
+impl Managed {
     /// What decides when it is due.
     #[must_use]
     pub fn facts(&self, last_changed: Option<Timestamp>, first_seen: Timestamp, unfinished: bool) -> Facts<'_> {
@@ -92,6 +121,13 @@ impl Managed<'_> {
         }
     }
 
+    /// The time at the account's gateway, in which everything about it is planned. The wall clock may jump; this one is set by
+    /// the gateway's answers and goes on with the time since boot.
+    #[must_use]
+    pub fn now(&self) -> Option<Timestamp> {
+        self.tenant.providers.get(&self.subject.kind).map(|provider| provider.clock().now())
+    }
+
     /// When a password made at `changed` expires.
     #[must_use]
     pub fn expires_at(&self, changed: Timestamp) -> Option<Timestamp> {
@@ -100,78 +136,98 @@ impl Managed<'_> {
 }
 
 impl World {
-    /// Lists every kind of account that a rule speaks of. What cannot be listed is told and kept apart: one tenant's
-    /// trouble is not another's.
-    pub async fn discover(&self) -> Discovery<'_> {
-        let mut discovery = Discovery::default();
-        let mut found: Vec<Found<'_>> = Vec::new();
-        for (tenant_name, tenant) in &self.tenants {
-            for (&kind, provider) in &tenant.providers {
-                if !self.rules.iter().any(|m| m.rule.tenant == *tenant_name && m.rule.kind == kind) {
-                    continue;
-                }
-                match provider.accounts().await {
-                    Ok(accounts) => {
-                        let expiration = self.expiration(tenant_name, tenant, provider.as_ref()).await;
-                        let login_url = match kind {
-                            Kind::SubAccount => self.login_url(tenant_name, tenant).await,
-                            Kind::DataForest => None,
-                        };
-                        let accounts = named(tenant_name, kind, accounts);
-                        found.push(Found { tenant_name, tenant, kind, accounts, expiration, login_url });
-                    }
-                    Err(error) => {
-                        self.note(&Fact::NotDiscovered { tenant: tenant_name, kind, error: &error });
-                        discovery.failures.push(Failure { tenant: tenant_name.clone(), kind, error });
-                    }
-                }
+    /// Lists every kind of account that a rule speaks of, all at the same time. What cannot be listed is told and kept apart:
+    /// one tenant's trouble is not another's.
+    pub async fn discover(&self) -> Discovery {
+        let kinds = self.kinds();
+        let listings = kinds.iter().map(|(tenant, kind)| self.list(tenant, *kind));
+        let (mut listed, mut failures) = (Vec::new(), Vec::new());
+        for listing in futures::future::join_all(listings).await {
+            match listing {
+                Ok(listing) => listed.push(listing),
+                Err(failure) => failures.push(failure),
             }
         }
+        Discovery { failures, ..self.matched(&listed.iter().collect::<Vec<_>>()) }
+    }
+
+    /// The tenants and kinds of account that a rule speaks of and that can be reached.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<(String, Kind)> {
+        let reached =
+            self.tenants.iter().flat_map(|(name, tenant)| tenant.providers.keys().map(move |kind| (name, *kind)));
+        let is_meant = |(name, kind): &(&String, Kind)| {
+            self.rules.iter().any(|managing| managing.rule.tenant == **name && managing.rule.kind == *kind)
+        };
+        reached.filter(is_meant).map(|(name, kind)| (name.clone(), kind)).collect()
+    }
+
+    /// Lists one kind of account, and reads what its tenant sets for all of them.
+    pub async fn list(&self, tenant_name: &str, kind: Kind) -> Result<Listed, Failure> {
+        let failed = |error| Failure { tenant: tenant_name.to_owned(), kind, error };
+        let tenant = self.tenants.get(tenant_name);
+        let Some((tenant, provider)) = tenant.and_then(|tenant| Some((tenant, tenant.providers.get(&kind)?))) else {
+            let why = "the configuration reaches no such accounts";
+            return Err(failed(ProviderError::Impossible { call: "the list of accounts", why }));
+        };
+        match provider.accounts().await {
+            Ok(accounts) => Ok(Listed {
+                tenant_name: tenant_name.to_owned(),
+                tenant: Arc::clone(tenant),
+                kind,
+                accounts: named(tenant_name, kind, accounts),
+                expiration: self.expiration(tenant_name, tenant, provider.as_ref()).await,
+                login_url: match kind {
+                    Kind::SubAccount => self.login_url(tenant_name, tenant).await,
+                    Kind::DataForest => None,
+                },
+            }),
+            Err(error) => {
+                self.note(&Fact::NotDiscovered { tenant: tenant_name, kind, error: &error });
+                Err(failed(error))
+            }
+        }
+    }
+
+    /// Which of the listed accounts a rule owns.
+    #[must_use]
+    pub fn matched(&self, listed: &[&Listed]) -> Discovery {
         let rules = self.rules.iter().map(|managing| &managing.rule);
-        let everyone = found.iter().flat_map(|found| found.accounts.iter().map(|(name, account)| (name, account)));
-        discovery.conflicts = conflicts(&rules, everyone);
-        let by_site = found.iter().flat_map(|found| {
-            let site = found.tenant.site;
-            found.accounts.iter().map(move |(name, account)| (site, name, account))
-        });
-        discovery.conflicts.extend(shared_accounts(&rules, by_site));
-        for found in &found {
-            self.match_rules(found, &mut discovery);
+        let everyone =
+            || listed.iter().flat_map(|listed| listed.accounts.iter().map(move |account| (*listed, account)));
+        let mut conflicts = conflicts(&rules, everyone().map(|(_, (name, account))| (name, account)));
+        let by_site = everyone().map(|(listed, (name, account))| (listed.tenant.site, name, account));
+        conflicts.extend(shared_accounts(&rules, by_site));
+        let mut discovery = Discovery { conflicts, ..Discovery::default() };
+        for listed in listed {
+            self.match_rules(listed, &mut discovery);
         }
         discovery
     }
 
-    fn match_rules<'w>(&'w self, found: &Found<'w>, discovery: &mut Discovery<'w>) {
+    fn match_rules(&self, listed: &Listed, discovery: &mut Discovery) {
         let before = discovery.managed.len() + discovery.skipped.len();
-        for (name, account) in &found.accounts {
-            let in_conflict = discovery.conflicts.iter().any(|conflict| conflict.accounts().any(|other| other == name));
-            let owns =
-                |m: &&Managing| m.rule.tenant == name.tenant && m.rule.kind == name.kind && m.rule.matches(account);
-            let Some(managing) = self.rules.iter().find(owns).filter(|_| !in_conflict) else {
+        let in_conflict: HashSet<&AccountName> = discovery.conflicts.iter().flat_map(Conflict::accounts).collect();
+        for (name, account) in &listed.accounts {
+            let owns = |m: &&Arc<Managing>| {
+                m.rule.tenant == name.tenant && m.rule.kind == name.kind && m.rule.matches(account)
+            };
+            let Some(managing) = self.rules.iter().find(owns).filter(|_| !in_conflict.contains(name)) else {
                 continue;
             };
             let Ok(secret) = managing.rule.secret_for(name, &account.id) else {
                 continue;
             };
-            let by_policy = managing.rule.policy.expiration_days;
-            let days = match found.expiration {
-                Told::Tenant(Expiration::Days(days)) => Some(days),
-                Told::Tenant(Expiration::Off) => by_policy,
-                // Nobody can tell that such a password does not expire, so that it is taken to.
-                Told::Tenant(Expiration::Unset) => by_policy.or(Some(Policy::DEFAULT_EXPIRATION_DAYS)),
-                // What the operator says of it counts; failing that, the shortest that the provider offers, since a password
-                // must not expire because a right was missing.
-                Told::Nothing => by_policy.or_else(|| Policy::EXPIRATION_DAYS.into_iter().min()),
-            };
+            let days = listed.expiration.days(managing.rule.policy.expiration_days);
             let managed = Managed {
                 name: name.clone(),
-                subject: Subject { site: found.tenant.site, kind: found.kind, id: account.id.clone() },
+                subject: Subject { site: listed.tenant.site, kind: listed.kind, id: account.id.clone() },
                 secret,
                 account: account.clone(),
                 lasts: days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
-                login_url: found.login_url.clone(),
-                managing,
-                tenant: found.tenant,
+                login_url: listed.login_url.clone(),
+                managing: Arc::clone(managing),
+                tenant: Arc::clone(&listed.tenant),
             };
             match &account.standing {
                 Standing::Active => discovery.managed.push(managed),
@@ -179,7 +235,7 @@ impl World {
             }
         }
         let matched = discovery.managed.len() + discovery.skipped.len() - before;
-        let (tenant, kind, listed) = (found.tenant_name, found.kind, found.accounts.len());
+        let (tenant, kind, listed) = (&listed.tenant_name, listed.kind, listed.accounts.len());
         self.note(&Fact::Discovered { tenant, kind, listed, matched });
     }
 
@@ -197,9 +253,7 @@ impl World {
             }
         }
     }
-}
 
-impl World {
     /// The page on which a tenant's sub-accounts log in. Not knowing it stops no rotation.
     async fn login_url(&self, name: &str, tenant: &Tenant) -> Option<String> {
         match tenant.settings.login_alias().await {
@@ -216,23 +270,19 @@ impl World {
     }
 }
 
-/// What the provider listed of one tenant and kind.
-struct Found<'w> {
-    tenant_name: &'w str,
-    tenant: &'w Tenant,
-    kind: Kind,
-    accounts: Vec<(AccountName, Account)>,
-    expiration: Told,
-    login_url: Option<String>,
-}
-
-/// What was told of an expiration.
-#[derive(Debug, Clone, Copy)]
-enum Told {
-    /// By the tenant.
-    Tenant(Expiration),
-    /// By nobody: it cannot be read.
-    Nothing,
+impl Told {
+    /// After how many days a password expires, when the policy says `by_policy`; none when it never does.
+    fn days(self, by_policy: Option<u16>) -> Option<u16> {
+        match self {
+            Self::Tenant(Expiration::Days(days)) => Some(days),
+            Self::Tenant(Expiration::Off) => by_policy,
+            // Nobody can tell that such a password does not expire, so that it is taken to.
+            Self::Tenant(Expiration::Unset) => by_policy.or(Some(Policy::DEFAULT_EXPIRATION_DAYS)),
+            // What the operator says of it counts; failing that, the shortest that the provider offers, since a password
+            // must not expire because a right was missing.
+            Self::Nothing => by_policy.or_else(|| Policy::EXPIRATION_DAYS.into_iter().min()),
+        }
+    }
 }
 
 fn named(tenant: &str, kind: Kind, accounts: Vec<Account>) -> Vec<(AccountName, Account)> {

@@ -46,15 +46,15 @@ fn near(similar: &[String]) -> String {
 }
 
 /// The accounts chosen for a turn: those to rotate and those left alone.
-pub struct Chosen<'w> {
+pub struct Chosen {
     /// To rotate.
-    pub active: Vec<Managed<'w>>,
+    pub active: Vec<Managed>,
     /// Left alone, with the reason.
-    pub skipped: Vec<(Managed<'w>, Standing)>,
+    pub skipped: Vec<(Managed, Standing)>,
 }
 
 /// Chooses by login id or Data Forest name, by `tenant/kind/name`, or by the name of the secret. No names choose all.
-pub fn choose<'w>(discovery: Discovery<'w>, names: &[String]) -> Result<Chosen<'w>, BadName> {
+pub fn choose(discovery: Discovery, names: &[String]) -> Result<Chosen, BadName> {
     let Discovery { managed, skipped, .. } = discovery;
     if names.is_empty() {
         return Ok(Chosen { active: managed, skipped });
@@ -101,7 +101,7 @@ pub fn choose_one<'a>(
 
 /// How long so many accounts take by their tenants' rates alone.
 #[must_use]
-pub fn pacing(accounts: &[Managed<'_>]) -> Duration {
+pub fn pacing(accounts: &[Managed]) -> Duration {
     let of_tenant = |tenant: &str| {
         let mut accounts = accounts.iter().filter(|managed| managed.name.tenant == *tenant).peekable();
         let period = accounts.peek().map_or(Duration::ZERO, |managed| managed.tenant.limit.period());
@@ -115,7 +115,7 @@ impl World {
     /// comes.
     pub async fn rotate(
         self: &Arc<Self>,
-        accounts: Vec<(Managed<'_>, Goal)>,
+        accounts: Vec<(Managed, Goal)>,
         insists: Insistence,
         patience: &Patience,
         each: impl Fn(&Report),
@@ -128,7 +128,7 @@ impl World {
             .await
     }
 
-    async fn rotate_one(&self, managed: Managed<'_>, goal: Goal, insists: Insistence, patience: &Patience) -> Report {
+    async fn rotate_one(&self, managed: Managed, goal: Goal, insists: Insistence, patience: &Patience) -> Report {
         let (account, secret) = (managed.name.clone(), managed.secret.clone());
         if patience.shutdown.is_cancelled() {
             return Report { account, secret: Some(secret), result: Outcomes::Interrupted { pending: false } };
@@ -146,7 +146,7 @@ impl World {
 
 /// What a turn would do with an account, without doing it.
 #[must_use]
-pub fn planned(surveyed: &Surveyed<'_>) -> Report {
+pub fn planned(surveyed: &Surveyed) -> Report {
     let result = match &surveyed.status {
         Ok(status) => Outcomes::Planned { finishes: status.unfinished },
         Err(error) => Outcomes::Failed { reason: error.to_string(), exit: vault_exit(error) },

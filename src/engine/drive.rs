@@ -70,13 +70,7 @@ pub enum Ended {
 }
 
 /// Drives the rotation of one account until it ends or patience does.
-pub async fn drive(
-    world: &World,
-    managed: &Managed<'_>,
-    goal: Goal,
-    insists: Insistence,
-    patience: &Patience,
-) -> Ended {
+pub async fn drive(world: &World, managed: &Managed, goal: Goal, insists: Insistence, patience: &Patience) -> Ended {
     let (Some(provider), Some(vault)) =
         (managed.tenant.providers.get(&managed.subject.kind), world.vaults.get(&managed.managing.rule.vault))
     else {
@@ -110,7 +104,7 @@ pub async fn drive(
 
 struct Driver<'a> {
     world: &'a World,
-    managed: &'a Managed<'a>,
+    managed: &'a Managed,
     provider: &'a Arc<dyn Provider>,
     clock: &'a GatewayClock,
     vault: &'a Arc<dyn Vault>,

@@ -21,10 +21,10 @@ use crate::ports::vault::{Place, VaultError};
 const AT_ONCE: usize = 16;
 
 /// Everything that one look showed.
-pub struct Inspection<'w> {
+pub struct Inspection {
     /// Every account that the provider lists and a rule owns, and those of which only a vault tells: all of them while the
     /// provider cannot be asked, else those with an unfinished rotation.
-    pub accounts: Vec<Inspected<'w>>,
+    pub accounts: Vec<Inspected>,
     /// What could not be listed at the provider.
     pub failures: Vec<Failure>,
     /// Vaults that could not be looked into for accounts that were not listed, by name.
@@ -34,9 +34,9 @@ pub struct Inspection<'w> {
 }
 
 /// One account.
-pub struct Inspected<'w> {
+pub struct Inspected {
     /// The account, and when it is due.
-    pub surveyed: Surveyed<'w>,
+    pub surveyed: Surveyed,
     /// What the provider says of it.
     pub presence: Presence,
     /// Where its rotation stands.
@@ -56,7 +56,7 @@ pub enum Presence {
     Unknown,
 }
 
-impl Inspected<'_> {
+impl Inspected {
     /// Why no turn is taken although a rotation is unfinished: the account is not in use (rule 12). None when it is, or when
     /// nothing is unfinished.
     #[must_use]
@@ -74,16 +74,16 @@ impl Inspected<'_> {
 
 impl World {
     /// Looks at every account, at the provider, in its vault and in the journal. Nothing is changed anywhere.
-    pub async fn inspect(&self) -> Inspection<'_> {
+    pub async fn inspect(&self) -> Inspection {
         let Discovery { managed, skipped, conflicts, failures } = self.discover().await;
         let listed = managed.into_iter().chain(skipped.into_iter().map(|(managed, _)| managed));
-        let mut found: Vec<(Managed<'_>, Presence)> = listed.map(|managed| (managed, Presence::Listed)).collect();
+        let mut found: Vec<(Managed, Presence)> = listed.map(|managed| (managed, Presence::Listed)).collect();
         let vaults = self.add_unlisted(&mut found, &failures).await;
         let (accounts, presences): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let surveyed = self.survey(accounts).await.into_iter().zip(presences);
         let looks = surveyed.map(|(surveyed, presence)| self.inspect_one(surveyed, presence, &failures));
         let looked = futures::stream::iter(looks).buffered(AT_ONCE);
-        let told = |inspected: &Inspected<'_>| inspected.presence != Presence::Gone || inspected.state != State::Idle;
+        let told = |inspected: &Inspected| inspected.presence != Presence::Gone || inspected.state != State::Idle;
         let accounts = looked.filter(|inspected| std::future::ready(told(inspected))).collect().await;
         Inspection { accounts, failures, vaults, conflicts }
     }
@@ -91,11 +91,11 @@ impl World {
     /// Adds the accounts of which only vaults tell; says which vaults could not be asked.
     async fn add_unlisted<'w>(
         &'w self,
-        found: &mut Vec<(Managed<'w>, Presence)>,
+        found: &mut Vec<(Managed, Presence)>,
         failures: &[Failure],
     ) -> BTreeMap<String, VaultError> {
         let finding = self.kept(|_| true).await;
-        let place = |managed: &Managed<'_>| (managed.managing.rule.vault.clone(), managed.secret.clone());
+        let place = |managed: &Managed| (managed.managing.rule.vault.clone(), managed.secret.clone());
         let mut known: BTreeSet<_> = found.iter().map(|(managed, _)| place(managed)).collect();
         let is_known = |kept: &&Kept<'_>| known.contains(&(kept.managing.rule.vault.clone(), kept.secret.clone()));
         let unknown: Vec<&Kept<'_>> = finding.kept.iter().filter(|kept| !is_known(kept)).collect();
@@ -119,7 +119,7 @@ impl World {
         vaults
     }
 
-    async fn inspect_one<'w>(&self, surveyed: Surveyed<'w>, presence: Presence, failures: &[Failure]) -> Inspected<'w> {
+    async fn inspect_one(&self, surveyed: Surveyed, presence: Presence, failures: &[Failure]) -> Inspected {
         let managed = &surveyed.managed;
         let (Some(provider), Some(vault)) =
             (managed.tenant.providers.get(&managed.subject.kind), self.vaults.get(&managed.managing.rule.vault))

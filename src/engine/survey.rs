@@ -13,16 +13,16 @@ use crate::ports::vault::{Place, Status, VaultError};
 const AT_ONCE: usize = 16;
 
 /// One account, and what is due.
-pub struct Surveyed<'w> {
+pub struct Surveyed {
     /// The account.
-    pub managed: Managed<'w>,
+    pub managed: Managed,
     /// What its secret says, or why it says nothing.
     pub status: Result<Status, VaultError>,
     /// When it is due; none when its secret could not be read.
     pub due: Option<Due>,
 }
 
-impl Surveyed<'_> {
+impl Surveyed {
     /// When the password expires; none when it is unknown or never.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
@@ -33,14 +33,14 @@ impl Surveyed<'_> {
 
 impl World {
     /// Looks every account up in its vault and calculates when it is due. The order is that of `accounts`.
-    pub async fn survey<'w>(&self, accounts: Vec<Managed<'w>>) -> Vec<Surveyed<'w>> {
+    pub async fn survey(&self, accounts: Vec<Managed>) -> Vec<Surveyed> {
         let statuses = self.statuses(&accounts).await;
         let looks = accounts.into_iter().zip(statuses).map(|(managed, status)| self.look_up(managed, status));
         futures::stream::iter(looks).buffered(AT_ONCE).collect().await
     }
 
     /// Each vault is asked once for all of its secrets, and all vaults at the same time.
-    async fn statuses(&self, accounts: &[Managed<'_>]) -> Vec<Result<Status, VaultError>> {
+    async fn statuses(&self, accounts: &[Managed]) -> Vec<Result<Status, VaultError>> {
         let unknown = || Err(VaultError::Unavailable("the vault is not wired".to_owned()));
         let mut statuses: Vec<_> = accounts.iter().map(|_| unknown()).collect();
         let asked = self.vaults.iter().map(|(name, vault)| async move {
@@ -57,7 +57,7 @@ impl World {
         statuses
     }
 
-    async fn look_up<'w>(&self, managed: Managed<'w>, status: Result<Status, VaultError>) -> Surveyed<'w> {
+    async fn look_up(&self, managed: Managed, status: Result<Status, VaultError>) -> Surveyed {
         if let Err(error) = &status {
             let error = error.to_string();
             self.note(&Fact::VaultUnreadable { account: &managed.name, secret: &managed.secret, error: &error });
@@ -77,7 +77,7 @@ impl World {
     }
 
     /// When the account was first seen here; a journal that cannot tell is said so, and counts from now.
-    async fn first_seen(&self, managed: &Managed<'_>, now: Timestamp) -> Timestamp {
+    async fn first_seen(&self, managed: &Managed, now: Timestamp) -> Timestamp {
         match self.journal.first_seen(&managed.subject, now).await {
             Ok(first_seen) => first_seen,
             Err(error) => {

@@ -16,8 +16,8 @@ pub struct Kept<'w> {
     /// Its name.
     pub secret: SecretName,
     /// The rule.
-    pub managing: &'w Managing,
-    tenant: &'w Tenant,
+    pub managing: &'w Arc<Managing>,
+    tenant: &'w Arc<Tenant>,
     vault: &'w Arc<dyn Vault>,
 }
 
@@ -34,7 +34,7 @@ impl World {
     /// The secrets that may be those of accounts of such rules; each vault is asked for its names once.
     pub async fn kept(&self, of: impl Fn(&Managing) -> bool) -> Finding<'_> {
         let mut finding = Finding::default();
-        let rules: Vec<&Managing> = self.rules.iter().filter(|managing| of(managing)).collect();
+        let rules: Vec<_> = self.rules.iter().filter(|managing| of(managing)).collect();
         for (vault_name, vault) in &self.vaults {
             let mut into_this = rules.iter().filter(|managing| managing.rule.vault == *vault_name).peekable();
             if into_this.peek().is_none() {
@@ -59,13 +59,13 @@ impl World {
 
 impl<'w> Kept<'w> {
     /// The account whose password it holds, as its values tell; none when the rule does not own it, or keeps it elsewhere.
-    pub async fn account(&self) -> Result<Option<(Managed<'w>, Listing)>, VaultError> {
+    pub async fn account(&self) -> Result<Option<(Managed, Listing)>, VaultError> {
         let Some(listing) = self.vault.show(&self.secret).await? else { return Ok(None) };
         let managed = listing.versions.iter().find_map(|version| self.managed(version));
         Ok(managed.map(|managed| (managed, listing)))
     }
 
-    fn managed(&self, version: &ListedVersion) -> Option<Managed<'w>> {
+    fn managed(&self, version: &ListedVersion) -> Option<Managed> {
         let (rule, value) = (&self.managing.rule, &version.value);
         let id = AccountId(value.account_id()?.to_owned());
         let name = AccountName { tenant: rule.tenant.clone(), kind: rule.kind, name: value.username()?.to_owned() };
@@ -81,8 +81,8 @@ impl<'w> Kept<'w> {
             account,
             lasts: rule.policy.expiration_days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
             login_url: None,
-            managing: self.managing,
-            tenant: self.tenant,
+            managing: Arc::clone(self.managing),
+            tenant: Arc::clone(self.tenant),
         })
     }
 }

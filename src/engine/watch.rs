@@ -116,7 +116,7 @@ async fn look(
     summary.unread = unread.collect();
     let saw_all = listed_all && summary.unread.is_empty();
     let now = world.clock.wall();
-    let mut due: Vec<&Surveyed<'_>> = surveyed
+    let mut due: Vec<&Surveyed> = surveyed
         .iter()
         .filter(|surveyed| matches!(surveyed.due, Some(Due::Now(_))))
         .filter(|surveyed| retries.get(&surveyed.managed.name).is_none_or(|retry| retry.not_before <= now))
@@ -132,7 +132,7 @@ async fn look(
 }
 
 /// What is unfinished is finished, and nothing more: another process may do so at the same time.
-fn goal(surveyed: &Surveyed<'_>) -> Goal {
+fn goal(surveyed: &Surveyed) -> Goal {
     match surveyed.due {
         Some(Due::Now(Why { reason: Reason::Unfinished, .. })) => Goal::Finish,
         _ => Goal::Rotate,
@@ -180,7 +180,7 @@ fn settle(world: &World, reports: &[Report], retries: &mut HashMap<AccountName, 
 /// Says what comes next, and when.
 fn announce(
     world: &World,
-    surveyed: &[Surveyed<'_>],
+    surveyed: &[Surveyed],
     reports: &[Report],
     retries: &HashMap<AccountName, Retry>,
 ) -> Option<Timestamp> {

@@ -19,14 +19,15 @@ use crate::ports::provider::Provider;
 use crate::ports::tenant::TenantSettings;
 use crate::ports::vault::Vault;
 
-/// The world as it was wired for this process. Built once, shared by every rotation.
+/// The world as the configuration wires it, shared by every rotation. Another configuration makes another world; what both
+/// have in common, tenants and vaults with their limits and locks, is handed on.
 pub struct World {
     /// By the names that the configuration gives them.
-    pub tenants: BTreeMap<String, Tenant>,
+    pub tenants: BTreeMap<String, Arc<Tenant>>,
     /// By the names that the configuration gives them.
     pub vaults: BTreeMap<String, Arc<dyn Vault>>,
     /// Which accounts, under which policy, into which secret; each refers to things above by name.
-    pub rules: Vec<Managing>,
+    pub rules: Vec<Arc<Managing>>,
     /// Times and attempts.
     pub journal: Arc<dyn Journal>,
     /// This machine's clocks.

@@ -112,6 +112,6 @@ impl Driver<'_> {
     }
 }
 
-fn no_password(managed: &Managed<'_>) -> String {
+fn no_password(managed: &Managed) -> String {
     format!("the pending version of {} holds no password", managed.secret)
 }
