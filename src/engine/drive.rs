@@ -3,16 +3,19 @@
 //! No decision about a password is made here. What is decided here is patience: how long *this process* goes on waiting.
 //! Wherever it stops, the vault says how to go on.
 
+pub(crate) mod deadline;
 mod sending;
 mod staging;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use self::deadline::{look, write};
 use self::staging::Staging;
 use super::accounts::Managed;
 use super::world::World;
@@ -24,7 +27,7 @@ use crate::domain::rotation::{
 use crate::domain::secret::Password;
 use crate::domain::token::Token;
 use crate::domain::value::Part;
-use crate::ports::clock::GatewayClock;
+use crate::ports::clock::{Clock, GatewayClock};
 use crate::ports::observer::Fact;
 use crate::ports::provider::{Provider, ProviderError};
 use crate::ports::vault::{Place, Vault, VaultError};
@@ -69,12 +72,54 @@ pub enum Ended {
     Failed(String),
 }
 
+/// A rotation between two turns. The vault alone says how to go on; what is kept here beside is what only this process
+/// knows: the password that it would have to put back (rule 13), since when a fence counts whose beginning no vault tells, and
+/// how often it failed in a row.
+pub struct Parked {
+    rotation: Rotation,
+    passwords: HashMap<Token, Password>,
+}
+
+impl fmt::Debug for Parked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Parked")
+    }
+}
+
+/// Where a turn begins.
+#[derive(Debug)]
+pub enum Start {
+    /// With what vault and journal say.
+    Afresh(Goal, Insistence),
+    /// Where an earlier turn of this process stopped.
+    Parked(Box<Parked>),
+}
+
 /// Drives the rotation of one account until it ends or patience does.
 pub async fn drive(world: &World, managed: &Managed, goal: Goal, insists: Insistence, patience: &Patience) -> Ended {
+    take_turn(world, managed, Start::Afresh(goal, insists), patience).await.0
+}
+
+/// Drives the rotation of one account until it ends or patience does; beside the end, what to go on from next time when a
+/// candidate is pending.
+pub async fn take_turn(
+    world: &World,
+    managed: &Managed,
+    start: Start,
+    patience: &Patience,
+) -> (Ended, Option<Box<Parked>>) {
     let (Some(provider), Some(vault)) =
         (managed.tenant.providers.get(&managed.subject.kind), world.vaults.get(&managed.managing.rule.vault))
     else {
-        return Ended::Failed("the account's provider or vault is not wired".to_owned());
+        return (Ended::Failed("the account's provider or vault is not wired".to_owned()), None);
+    };
+    let mut driver = Driver::new(world, managed, (provider, vault), patience);
+    let (goal, insists) = match start {
+        Start::Afresh(goal, insists) => (goal, insists),
+        Start::Parked(parked) => {
+            driver.passwords = parked.passwords;
+            return driver.run(parked.rotation, Event::Woken).await;
+        }
     };
     let plan = Plan {
         subject: managed.subject.clone(),
@@ -86,18 +131,7 @@ pub async fn drive(world: &World, managed: &Managed, goal: Goal, insists: Insist
     };
     let record = match world.journal.record(&managed.subject).await {
         Ok(record) => record,
-        Err(error) => return Ended::Failed(error.to_string()),
-    };
-    let mut driver = Driver {
-        world,
-        managed,
-        provider,
-        clock: provider.clock(),
-        vault,
-        patience,
-        passwords: HashMap::new(),
-        has_permission: false,
-        detail: None,
+        Err(error) => return (Ended::Failed(error.to_string()), None),
     };
     driver.run(Rotation::new(plan), Event::Begin(record)).await
 }
@@ -123,8 +157,18 @@ enum Performed {
     End(Ended),
 }
 
-impl Driver<'_> {
-    async fn run(&mut self, rotation: Rotation, begin: Event) -> Ended {
+impl<'a> Driver<'a> {
+    fn new(
+        world: &'a World,
+        managed: &'a Managed,
+        (provider, vault): (&'a Arc<dyn Provider>, &'a Arc<dyn Vault>),
+        patience: &'a Patience,
+    ) -> Self {
+        let (passwords, clock) = (HashMap::new(), provider.clock().as_ref());
+        Self { world, managed, provider, clock, vault, patience, passwords, has_permission: false, detail: None }
+    }
+
+    async fn run(mut self, rotation: Rotation, begin: Event) -> (Ended, Option<Box<Parked>>) {
         let mut rotation = rotation;
         let mut event = begin;
         loop {
@@ -132,7 +176,11 @@ impl Driver<'_> {
             (rotation, action) = step(rotation, self.moment(), event);
             match self.perform(action, &rotation).await {
                 Performed::Event(next) => event = next,
-                Performed::End(ended) => return ended,
+                Performed::End(ended) => {
+                    let goes_on = !matches!(ended, Ended::Finished(_)) && is_staged(&rotation);
+                    let passwords = self.passwords;
+                    return (ended, goes_on.then(|| Box::new(Parked { rotation, passwords })));
+                }
             }
         }
     }
@@ -142,6 +190,10 @@ impl Driver<'_> {
         Moment { now: self.clock.now(), heard }
     }
 
+    fn time(&self) -> &dyn Clock {
+        self.world.clock.as_ref()
+    }
+
     fn place(&self) -> Place<'_> {
         Place { secret: &self.managed.secret, subject: &self.managed.subject }
     }
@@ -149,16 +201,16 @@ impl Driver<'_> {
     async fn perform(&mut self, action: Action, rotation: &Rotation) -> Performed {
         Performed::Event(match action {
             Action::Probe => self.probe().await,
-            Action::Read => match self.vault.read(self.place(), self.clock).await {
+            Action::Read => match look(self.time(), self.vault.read(self.place(), self.clock)).await {
                 Ok(snapshot) => Event::Read(snapshot),
                 Err(error) => self.vault_failed(&error),
             },
             Action::Place { over } => {
-                let written = self.vault.place(self.place(), over, self.clock).await;
+                let written = write(self.time(), self.vault.place(self.place(), over, self.clock)).await;
                 self.written(written)
             }
             Action::Restore { over } => {
-                let written = self.vault.restore(self.place(), over, self.clock).await;
+                let written = write(self.time(), self.vault.restore(self.place(), over, self.clock)).await;
                 self.written(written)
             }
             Action::Stage { over, token, generation, attempt, content } => {
@@ -196,7 +248,7 @@ impl Driver<'_> {
                 self.stage(staging, password).await
             }
             Action::Permit { over, token } => {
-                let written = self.vault.permit(self.place(), over, token, self.clock).await;
+                let written = write(self.time(), self.vault.permit(self.place(), over, token, self.clock)).await;
                 self.written(written)
             }
             Action::Send { token, candidate, signed_at } => match self.may_send(rotation).await {
@@ -210,7 +262,7 @@ impl Driver<'_> {
                 };
             }
             Action::Promote { over, token } => {
-                let written = self.vault.promote(self.place(), over, token, self.clock).await;
+                let written = write(self.time(), self.vault.promote(self.place(), over, token, self.clock)).await;
                 self.written(written)
             }
             Action::Wait { until, why } => return self.wait(until, why, rotation).await,
@@ -222,7 +274,12 @@ impl Driver<'_> {
         if let Some(why) = self.managed.tenant.stopped.why() {
             return Event::ProbeFailed(Some(why));
         }
-        match self.provider.probe().await {
+        let probed = deadline::provider(self.time(), &self.managed.tenant.gateway, self.provider.probe()).await;
+        let Some(probed) = probed else {
+            self.detail = Some("the gateway did not answer in time".into());
+            return Event::ProbeFailed(None);
+        };
+        match probed {
             Ok(()) if self.clock.age().is_some_and(|age| age <= HEARD_WITHIN) => Event::Probed,
             // Without this, a gateway that tells no time would be probed for ever, and never be heard.
             Ok(()) => {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock as _;
@@ -18,6 +19,17 @@ pub struct Limit {
     limiter: RateLimiter<NotKeyed, InMemoryState, BootClock, NoOpMiddleware<Nanos>>,
     clock: BootClock,
     period: Duration,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Somebody waits for permission, until this is dropped.
+#[derive(Debug)]
+pub struct Waits(Arc<AtomicUsize>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The limiter counts time since boot, like everything here that measures durations.
@@ -40,13 +52,26 @@ impl Limit {
         let quota = Quota::with_period(period)
             .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX))
             .allow_burst(NonZeroU32::MIN);
-        Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, period }
+        Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, period, waiting: Arc::default() }
     }
 
     /// The time from one permission to the next.
     #[must_use]
     pub const fn period(&self) -> Duration {
         self.period
+    }
+
+    /// Notes that somebody waits for permission.
+    #[must_use]
+    pub fn wait(&self) -> Waits {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waits(Arc::clone(&self.waiting))
+    }
+
+    /// Whether somebody waits for permission: what is under way comes before what is not begun.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Permission now, or how long it takes until there may be one.

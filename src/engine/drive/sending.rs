@@ -4,8 +4,9 @@ use std::collections::hash_map::Entry;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::deadline::{self, look};
 use super::{Driver, Ended, Performed, is_staged};
-use crate::domain::rotation::{Answer, Block, Event, Rotation, Waiting};
+use crate::domain::rotation::{Answer, Block, Doubt, Event, Rotation, Waiting};
 use crate::domain::token::Token;
 use crate::engine::accounts::Managed;
 use crate::ports::journal::SendId;
@@ -17,7 +18,8 @@ impl Driver<'_> {
     /// The record first, then the request: what is recorded as sent was about to leave.
     pub(super) async fn send(&mut self, token: Token, candidate: Token, signed_at: Timestamp) -> Event {
         if let Entry::Vacant(vacant) = self.passwords.entry(candidate) {
-            match self.vault.value(&self.managed.secret, token).await.map(|value| value.password()) {
+            let read = self.vault.value(&self.managed.secret, token);
+            match look(self.world.clock.as_ref(), read).await.map(|value| value.password()) {
                 Ok(Some(password)) => {
                     vacant.insert(password);
                     // Read again: the signature needs a fresh read, and only if that one still shows this candidate was
@@ -32,14 +34,19 @@ impl Driver<'_> {
         let Some(password) = self.passwords.get(&candidate) else {
             return Event::Delayed;
         };
-        let answer = self.provider.reset_password(&self.managed.subject.id, password, signed_at).await;
+        let call = self.provider.reset_password(&self.managed.subject.id, password, signed_at);
+        let answer = deadline::provider(self.time(), &self.managed.tenant.gateway, call).await;
+        let answer = answer.unwrap_or(Answer::Ambiguous(Doubt::TimedOut));
         self.answered(send, answer).await
     }
 
     /// Asks the provider to make a password. It is told once, so that it is held from here on until it is stored.
     pub(super) async fn generate(&mut self, candidate: Token, signed_at: Timestamp) -> Performed {
         let Some(send) = self.record(candidate).await else { return Performed::Event(Event::NotRecorded) };
-        match self.provider.generate_password(&self.managed.subject.id, signed_at).await {
+        let call = self.provider.generate_password(&self.managed.subject.id, signed_at);
+        let told = deadline::provider(self.time(), &self.managed.tenant.gateway, call).await;
+        let in_doubt = || Ok(Generated { answer: Answer::Ambiguous(Doubt::TimedOut), password: None });
+        match told.unwrap_or_else(in_doubt) {
             Ok(Generated { answer, password }) => {
                 self.passwords.extend(password.map(|password| (candidate, password)));
                 Performed::Event(self.answered(send, answer).await)
@@ -67,6 +74,7 @@ impl Driver<'_> {
                 let until = self.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX);
                 return Some(Performed::End(Ended::Unfinished { why: Waiting::Rate, until, detail: None, staged }));
             }
+            let _waits = self.managed.tenant.limit.wait();
             tokio::select! {
                 () = self.world.clock.sleep(pause) => {}
                 () = self.patience.shutdown.cancelled() => {
@@ -106,7 +114,8 @@ impl Driver<'_> {
 
     /// After a 403, what the provider says of the account now: a Data Forest account may be CHANGING.
     async fn standing(&self) -> Option<String> {
-        let accounts = self.provider.accounts().await.ok()?;
+        let listed = deadline::provider(self.time(), &self.managed.tenant.gateway, self.provider.accounts()).await;
+        let accounts = listed?.ok()?;
         let account = accounts.iter().find(|account| account.id == self.managed.subject.id)?;
         Some(format!("the provider lists the account as {}", account.standing))
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::deadline::{look, write};
 use super::{Driver, Ended, Performed};
 use crate::domain::rotation::snapshot::Revision;
 use crate::domain::rotation::{Answer, Content, Event};
@@ -38,7 +39,7 @@ impl Driver<'_> {
 
     /// The password of a version in the vault.
     async fn copied(&mut self, token: Token) -> Result<Password, Performed> {
-        let value = self.vault.value(&self.managed.secret, token).await;
+        let value = look(self.time(), self.vault.value(&self.managed.secret, token)).await;
         let secret = &self.managed.secret;
         let none =
             || VaultError::Unreadable(format!("the version of {secret} that was to be copied holds no password"));
@@ -71,14 +72,15 @@ impl Driver<'_> {
 
     pub(super) async fn stage(&mut self, staging: Staging, password: Option<Password>) -> Event {
         let base = match staging.base {
-            Some(token) => match self.vault.value(&self.managed.secret, token).await {
+            Some(token) => match look(self.time(), self.vault.value(&self.managed.secret, token)).await {
                 Ok(value) => value,
                 Err(error) => return self.vault_failed(&error),
             },
             None => return Event::Woken,
         };
         let value = self.value(&base, &staging, password.as_ref());
-        let staged = self.vault.stage(self.place(), staging.over, staging.token, &value, self.clock).await;
+        let stage = self.vault.stage(self.place(), staging.over, staging.token, &value, self.clock);
+        let staged = write(self.time(), stage).await;
         if let Ok(snapshot) = &staged {
             let candidate = snapshot.pending.as_ref().map(|pending| pending.candidate);
             self.passwords.extend(candidate.zip(password));
