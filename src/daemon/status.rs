@@ -11,7 +11,7 @@ use crate::cli::show;
 use crate::cli::status::StatusAnswer;
 use crate::config::Config;
 use crate::domain::exit::Exit;
-use crate::journal::Journal;
+use crate::journal::{Journal, Reader};
 use crate::ports::clock::Clock as _;
 use crate::ports::journal::Journal as JournalPort;
 
@@ -32,11 +32,14 @@ pub(super) async fn status(config: &Config, json: bool) -> Result<Exit, Failure>
 /// The journal that is there; a look makes none, and goes on without one that cannot be read.
 fn journal(config: &Config) -> Result<Arc<dyn JournalPort>, Failure> {
     let state_dir = config.state_dir(&wire::environment()).map_err(wire::WireError::from)?;
-    if !Journal::found(&state_dir) {
-        return Ok(Arc::new(NoJournal::default()));
-    }
-    Ok(match Journal::open(&state_dir, &SystemEntropy, SystemClock.wall()) {
-        Ok(journal) => Arc::new(journal),
+    let opened = Reader::open(&state_dir).and_then(|found| match found {
+        // What is there can be read, so that nothing is set aside.
+        Some(_) => Journal::open(&state_dir, &SystemEntropy, SystemClock.wall()).map(Some),
+        None => Ok(None),
+    });
+    Ok(match opened {
+        Ok(Some(journal)) => Arc::new(journal),
+        Ok(None) => Arc::new(NoJournal::default()),
         Err(error) => {
             tracing::error!(event = "journal-failed", %error, "what was sent is not known; nothing more will be sent");
             Arc::new(NoJournal { trouble: Some(error) })

@@ -40,12 +40,6 @@ impl Journal {
         Ok(Self { id, file, origin, connection: Arc::new(Mutex::new(connection)) })
     }
 
-    /// Whether there is a journal in `folder`.
-    #[must_use]
-    pub fn found(folder: &Path) -> bool {
-        folder.join(FILE).exists()
-    }
-
     /// How this process came to it.
     #[must_use]
     pub const fn origin(&self) -> &Origin {
