@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 /// Every ten minutes, at second 0 (six fields, UTC).
@@ -20,12 +19,13 @@ pub struct Trigger(JobScheduler);
 pub struct TriggerError(#[from] JobSchedulerError);
 
 impl Trigger {
-    /// Starts to wake whoever waits on `wake`.
-    pub async fn start(wake: Arc<Notify>) -> Result<Self, TriggerError> {
+    /// Starts to call `wake`, which must not block.
+    pub async fn start(wake: impl Fn() + Send + Sync + 'static) -> Result<Self, TriggerError> {
+        let wake = Arc::new(wake);
         let scheduler = JobScheduler::new().await?;
         let job = Job::new_async(PATTERN, move |_, _| {
             let wake = Arc::clone(&wake);
-            Box::pin(async move { wake.notify_one() })
+            Box::pin(async move { wake() })
         })?;
         scheduler.add(job).await?;
         scheduler.start().await?;

@@ -122,6 +122,12 @@ impl LogObserver {
             Fact::SettingNotEnforced { tenant, setting, error } => {
                 error!(event = "setting-not-enforced", tenant, setting, %error, "the tenant's setting could not be written");
             }
+            Fact::ExpirationChanged { tenant, kind, from, to } => {
+                warn!(
+                    event = "expiration-changed", tenant, %kind, from, to,
+                    "the tenant's expiration was changed; when its accounts are due is calculated anew"
+                );
+            }
             _ => {}
         }
     }
@@ -144,6 +150,7 @@ impl Observer for LogObserver {
             Fact::SettingRead { .. }
             | Fact::SettingUnknown { .. }
             | Fact::Drift { .. }
+            | Fact::ExpirationChanged { .. }
             | Fact::SettingEnforced { .. }
             | Fact::SettingNotEnforced { .. } => self.note_setting(fact),
             Fact::Conflict { problem } => {

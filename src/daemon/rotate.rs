@@ -161,7 +161,6 @@ impl Turn<'_> {
         let until = if asked { self.world.clock.boot().saturating_add(self.args.wait) } else { self.until };
         let patience = Patience {
             until: Some(until.saturating_add(pacing(&chosen.active))),
-            turn: None,
             paced: true,
             only_hopeful: true,
             shutdown: self.shutdown.clone(),

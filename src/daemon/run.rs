@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::command::Failure;
@@ -12,7 +11,8 @@ use crate::cli::show;
 use crate::config::Config;
 use crate::domain::account::AccountName;
 use crate::domain::exit::Exit;
-use crate::engine::watch::watch;
+use crate::engine::calls;
+use crate::engine::watch::{RELIST, watch};
 use crate::trigger::Trigger;
 
 /// Runs until a signal asks it to end.
@@ -21,10 +21,10 @@ pub(super) async fn run(config: &Config, json: bool) -> Result<Exit, Failure> {
     let shutdown = signals::shutdown().map_err(|error| failure(format!("signals cannot be heard: {error}")))?;
     let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
     let wired = wire::world(config, observer).await?;
-    let wake = Arc::new(Notify::new());
-    let trigger = Trigger::start(Arc::clone(&wake)).await.map_err(|error| failure(error.to_string()))?;
+    let (caller, calls) = calls::line();
+    let trigger = Trigger::start(move || caller.look()).await.map_err(|error| failure(error.to_string()))?;
     info!(event = "started", config = config.file(), version = env!("CARGO_PKG_VERSION"), "ncloud-rotator runs");
-    let summary = watch(&wired.world, &wake, &shutdown).await;
+    let summary = watch(Arc::clone(&wired.world), RELIST, calls, &shutdown).await;
     trigger.stop().await;
     let names = |names: &[AccountName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (unfinished, unread) = (names(&summary.unfinished), names(&summary.unread));

@@ -128,8 +128,16 @@ pub(super) async fn world_with(
         emulators.extend(emulator);
         tenants.insert(tenant.name.clone(), Arc::new(reached));
     }
-    let world =
-        World { tenants, vaults, rules: managing(config)?, journal, clock, entropy: Arc::new(SystemEntropy), observer };
+    let world = World {
+        tenants,
+        vaults,
+        paces: BTreeMap::new(),
+        rules: managing(config)?,
+        journal,
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        observer,
+    };
     Ok(Wired { world: Arc::new(world), _emulators: emulators })
 }
 

@@ -98,6 +98,8 @@ pub enum Reason {
     Expires,
     /// Passwords of this account do not expire.
     NoExpiry,
+    /// A person asked for it.
+    Asked,
 }
 
 /// Why at that time.
@@ -342,6 +344,7 @@ impl Reason {
             Self::Assumed => "assumed",
             Self::Expires => "expires",
             Self::NoExpiry => "no-expiry",
+            Self::Asked => "asked",
         }
     }
 }
@@ -355,6 +358,7 @@ impl fmt::Display for Reason {
             Self::Assumed => "it was never rotated here; its age is what the policy says in `assume_changed`",
             Self::Expires => "its password nears its expiry",
             Self::NoExpiry => "its password does not expire",
+            Self::Asked => "it was asked for",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Discovery: which accounts there are, and which of them a rule owns.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -266,6 +267,15 @@ impl World {
                 self.note(&Fact::SettingUnknown { tenant: name, setting: LOGIN_ALIAS, error: &error });
                 tenant.login_alias.enforced().map(LoginAlias::login_url)
             }
+        }
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant(expiration) => expiration.fmt(f),
+            Self::Nothing => f.write_str("unknown"),
         }
     }
 }

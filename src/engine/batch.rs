@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use super::accounts::{Discovery, Managed};
-use super::drive::{Patience, drive};
+use super::drive::{Ended, Parked, Patience, Start, take_turn};
 use super::report::{Outcomes, Report, vault_exit};
 use super::survey::Surveyed;
 use super::world::World;
@@ -133,14 +133,30 @@ impl World {
         if patience.shutdown.is_cancelled() {
             return Report { account, secret: Some(secret), result: Outcomes::Interrupted { pending: false } };
         }
-        self.note(&Fact::Began { account: &account, secret: &secret });
-        let turn = patience.turn.map(|turn| self.clock.boot().saturating_add(turn));
-        let patience = Patience { until: patience.until.into_iter().chain(turn).min(), ..patience.clone() };
-        let result = Outcomes::of(goal, drive(self, &managed, goal, insists, &patience).await);
+        self.turn(&managed, Start::Afresh(goal, insists), patience).await.0
+    }
+
+    /// Drives one account's rotation, and tells how it began and ended; beside it, what to go on from.
+    pub(super) async fn turn(
+        &self,
+        managed: &Managed,
+        start: Start,
+        patience: &Patience,
+    ) -> (Report, Option<Box<Parked>>) {
+        self.note(&Fact::Began { account: &managed.name, secret: &managed.secret });
+        let goal = start.goal();
+        let (ended, parked) = take_turn(self, managed, start, patience).await;
+        (self.report(managed, goal, ended), parked)
+    }
+
+    /// Reports how a turn ended, and tells of what is unfinished.
+    pub(super) fn report(&self, managed: &Managed, goal: Goal, ended: Ended) -> Report {
+        let (account, secret) = (&managed.name, &managed.secret);
+        let result = Outcomes::of(goal, ended);
         if let Outcomes::Unfinished { reason, .. } = &result {
-            self.note(&Fact::Unfinished { account: &account, secret: &secret, why: reason });
+            self.note(&Fact::Unfinished { account, secret, why: reason });
         }
-        Report { account, secret: Some(secret), result }
+        Report { account: account.clone(), secret: Some(secret.clone()), result }
     }
 }
 

@@ -37,8 +37,6 @@ use crate::ports::vault::{Place, Vault, VaultError};
 pub struct Patience {
     /// No wait may last beyond this time since boot; none waits for ever.
     pub until: Option<Duration>,
-    /// How long one account may take, counted from its own beginning, before it makes room for others.
-    pub turn: Option<Duration>,
     /// Whether waiting for its turn by the tenant's rate is no impatience: whoever asked for many accounts wants them all.
     pub paced: bool,
     /// Whether to give up where waiting alone does not help (a permission, a spacing of hours).
@@ -93,6 +91,16 @@ pub enum Start {
     Afresh(Goal, Insistence),
     /// Where an earlier turn of this process stopped.
     Parked(Box<Parked>),
+}
+
+impl Start {
+    /// How far the turn goes. Only the daemon parks rotations, and it rolls nothing back.
+    pub(super) const fn goal(&self) -> Goal {
+        match self {
+            Self::Afresh(goal, _) => *goal,
+            Self::Parked(_) => Goal::Rotate,
+        }
+    }
 }
 
 /// Drives the rotation of one account until it ends or patience does.
@@ -323,6 +331,7 @@ impl<'a> Driver<'a> {
             return Performed::End(Ended::Unfinished { why, until, detail: self.detail.take(), staged });
         }
         tokio::select! {
+            biased;
             () = self.world.clock.sleep(pause) => Performed::Event(Event::Woken),
             () = self.patience.shutdown.cancelled() => Performed::End(Ended::Interrupted { staged }),
         }

@@ -3,19 +3,24 @@
 //! ```text
 //! discovery ─► survey (what is due?) ─► drive (one account: step's actions, performed) ─► report
 //!                                          ▲ batch: many at once, within a person's patience
-//!                                          └ watch: for ever, woken by trigger, time and signals
+//!                                          └ watch: for ever, by queue, slots and paces; woken by calls and time
 //! ```
 
 pub mod accounts;
 pub mod batch;
+pub mod calls;
 pub mod drive;
+mod errands;
 pub mod finish;
+pub mod pace;
 pub mod queue;
 pub mod report;
+mod roster;
 pub mod settings;
 pub mod slots;
 pub mod status;
 pub mod survey;
+mod turn;
 pub mod unlisted;
 pub mod watch;
 pub mod world;

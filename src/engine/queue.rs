@@ -96,16 +96,17 @@ impl<K: Ord + Hash + Clone, L: Ord + Clone> Queue<K, L> {
         Some((key, rank))
     }
 
+    /// Who comes first: among what is ready by its rank, else the first to become so.
+    #[must_use]
+    pub fn first(&self) -> Option<&K> {
+        let ready = self.ready.values().filter_map(BTreeSet::first).min().map(|(_, key)| key);
+        ready.or_else(|| self.waiting.first().map(|(_, key)| key))
+    }
+
     /// When the next one becomes ready, since boot.
     #[must_use]
     pub fn next(&self) -> Option<Duration> {
         self.waiting.first().map(|(not_before, _)| *not_before)
-    }
-
-    /// Whether anything is ready.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
     }
 
     fn leave(&mut self, lane: &L, rank: Rank, key: &K) {
@@ -170,9 +171,9 @@ mod tests {
         queue.ripen(at(0));
         assert_eq!(queue.take(|lane, _| *lane != 'a').map(|(key, _)| key), Some(2));
         assert_eq!(queue.take(|lane, _| *lane != 'a').map(|(key, _)| key), None);
-        assert!(queue.is_ready());
+        assert_eq!(queue.first(), Some(&1));
         queue.remove(&1);
-        assert!(!queue.is_ready());
+        assert_eq!(queue.first(), None);
     }
 
     #[derive(Debug, Clone)]

@@ -14,18 +14,11 @@ pub const LOGIN_ALIAS: &str = "login_alias";
 
 impl World {
     /// Writes what is enforced and differs; tells of what is followed and differs from what the rules' policies expect.
-    pub async fn settle_settings(&self) {
-        for (name, tenant) in &self.tenants {
-            if tenant.stopped.why().is_none() && self.has_sub_accounts(name) {
-                self.settle_expiration(name, tenant).await;
-                self.settle_login_alias(name, tenant).await;
-            }
+    pub async fn settle_settings(&self, name: &str) {
+        if let Some(tenant) = self.tenants.get(name) {
+            self.settle_expiration(name, tenant).await;
+            self.settle_login_alias(name, tenant).await;
         }
-    }
-
-    fn has_sub_accounts(&self, tenant: &str) -> bool {
-        use crate::domain::account::Kind;
-        self.rules.iter().any(|managing| managing.rule.tenant == *tenant && managing.rule.kind == Kind::SubAccount)
     }
 
     async fn settle_expiration(&self, name: &str, tenant: &Tenant) {

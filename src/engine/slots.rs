@@ -10,9 +10,15 @@ const TOTAL: usize = 32;
 const LEAST: usize = 2;
 
 /// The slots that are held, by lane.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Slots<L> {
     held: BTreeMap<L, usize>,
+}
+
+impl<L> Default for Slots<L> {
+    fn default() -> Self {
+        Self { held: BTreeMap::new() }
+    }
 }
 
 impl<L: Ord + Clone> Slots<L> {

@@ -1,9 +1,12 @@
 //! The survey: what the vault says of each account, and what is due because of it.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use jiff::Timestamp;
 
 use super::accounts::Managed;
+use super::drive::deadline::within;
 use super::world::World;
 use crate::domain::due::{Due, due};
 use crate::ports::observer::Fact;
@@ -23,6 +26,13 @@ pub struct Surveyed {
 }
 
 impl Surveyed {
+    /// An account whose password has just been changed.
+    #[must_use]
+    pub fn rotated(managed: Managed, now: Timestamp) -> Self {
+        let due = Some(due(now, &managed.facts(Some(now), now, false)));
+        Self { managed, status: Ok(Status { last_changed: Some(now), unfinished: false }), due }
+    }
+
     /// When the password expires; none when it is unknown or never.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
@@ -31,7 +41,19 @@ impl Surveyed {
     }
 }
 
+/// How long a vault may take to tell of so many secrets.
+fn longest(secrets: usize) -> Duration {
+    Duration::from_secs(90).saturating_add(Duration::from_millis(100 * secrets as u64))
+}
+
 impl World {
+    /// Looks one account up.
+    pub async fn survey_one(&self, managed: Managed) -> Surveyed {
+        let status = self.statuses(std::slice::from_ref(&managed)).await.pop();
+        let nothing = || Err(VaultError::Unavailable("the vault said nothing".to_owned()));
+        self.look_up(managed, status.unwrap_or_else(nothing)).await
+    }
+
     /// Looks every account up in its vault and calculates when it is due. The order is that of `accounts`.
     pub async fn survey(&self, accounts: Vec<Managed>) -> Vec<Surveyed> {
         let statuses = self.statuses(&accounts).await;
@@ -47,7 +69,10 @@ impl World {
             let mine = accounts.iter().enumerate().filter(|(_, managed)| managed.managing.rule.vault == *name);
             let (indexes, places): (Vec<_>, Vec<_>) =
                 mine.map(|(index, m)| (index, Place { secret: &m.secret, subject: &m.subject })).unzip();
-            indexes.into_iter().zip(vault.statuses(&places).await).collect::<Vec<_>>()
+            let late = || Err(VaultError::Unavailable("the vault did not answer in time".to_owned()));
+            let asked = within(self.clock.as_ref(), longest(places.len()), vault.statuses(&places)).await;
+            let told = asked.unwrap_or_else(|| places.iter().map(|_| late()).collect());
+            indexes.into_iter().zip(told).collect::<Vec<_>>()
         });
         for (index, status) in futures::future::join_all(asked).await.into_iter().flatten() {
             if let Some(place) = statuses.get_mut(index) {
@@ -62,7 +87,7 @@ impl World {
             let error = error.to_string();
             self.note(&Fact::VaultUnreadable { account: &managed.name, secret: &managed.secret, error: &error });
         }
-        let now = self.clock.wall();
+        let now = managed.now().unwrap_or_else(|| self.clock.wall());
         let due = match &status {
             Ok(Status { last_changed, unfinished }) => {
                 let first_seen = match last_changed {

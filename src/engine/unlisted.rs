@@ -36,8 +36,9 @@ impl World {
         let mut finding = Finding::default();
         let rules: Vec<_> = self.rules.iter().filter(|managing| of(managing)).collect();
         for (vault_name, vault) in &self.vaults {
-            let mut into_this = rules.iter().filter(|managing| managing.rule.vault == *vault_name).peekable();
-            if into_this.peek().is_none() {
+            let into_this: Vec<_> =
+                rules.iter().copied().filter(|managing| managing.rule.vault == *vault_name).collect();
+            if into_this.is_empty() {
                 continue;
             }
             let secrets = match vault.secrets().await {
@@ -47,7 +48,7 @@ impl World {
                     continue;
                 }
             };
-            for &managing in into_this {
+            for managing in into_this {
                 let Some(tenant) = self.tenants.get(&managing.rule.tenant) else { continue };
                 let owned = secrets.iter().filter(|secret| managing.rule.may_own(secret));
                 finding.kept.extend(owned.map(|secret| Kept { secret: secret.clone(), managing, tenant, vault }));

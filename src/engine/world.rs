@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::domain::account::{Kind, Site};
 use crate::domain::alias::LoginAlias;
@@ -26,6 +27,8 @@ pub struct World {
     pub tenants: BTreeMap<String, Arc<Tenant>>,
     /// By the names that the configuration gives them.
     pub vaults: BTreeMap<String, Arc<dyn Vault>>,
+    /// The time from the beginning of one new rotation to the next, for vaults that are to be spared.
+    pub paces: BTreeMap<String, Duration>,
     /// Which accounts, under which policy, into which secret; each refers to things above by name.
     pub rules: Vec<Arc<Managing>>,
     /// Times and attempts.

@@ -87,6 +87,17 @@ pub enum Fact<'a> {
         /// Why.
         error: &'a ProviderError,
     },
+    /// A tenant's expiration is another than when it was last read: every account of it is planned anew.
+    ExpirationChanged {
+        /// The tenant.
+        tenant: &'a str,
+        /// The kind of account.
+        kind: Kind,
+        /// What it was, for people.
+        from: &'a str,
+        /// What it is now, for people.
+        to: &'a str,
+    },
     /// Rules and accounts do not fit together, which only the provider's list could show.
     Conflict {
         /// What, and the remedy.

@@ -76,6 +76,7 @@ impl Driver<'_> {
             }
             let _waits = self.managed.tenant.limit.wait();
             tokio::select! {
+                biased;
                 () = self.world.clock.sleep(pause) => {}
                 () = self.patience.shutdown.cancelled() => {
                     return Some(Performed::End(Ended::Interrupted { staged }));

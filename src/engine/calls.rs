@@ -1,0 +1,77 @@
+//! What wakes the engine from outside: the cron trigger, signals, a changed configuration, a person.
+//!
+//! A wake-up means "look", never "rotate": only [`Caller::rotate`] asks for that, by name.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::batch::BadName;
+use super::world::World;
+use crate::domain::account::AccountName;
+
+/// Calls that may wait unheard; more of them say nothing new.
+const MOST_UNHEARD: usize = 64;
+
+/// What the engine is told.
+pub(super) enum Call {
+    /// Look at the clocks: one of them may have been stopped or set.
+    Look,
+    /// List every account anew.
+    Relist,
+    /// Go on with another world.
+    Reload(Arc<World>),
+    /// Rotate these now.
+    Rotate(Vec<String>, oneshot::Sender<Result<Vec<AccountName>, BadName>>),
+}
+
+/// Whoever calls the engine.
+#[derive(Clone)]
+pub struct Caller(mpsc::Sender<Call>);
+
+/// The engine's end.
+pub struct Calls(mpsc::Receiver<Call>);
+
+/// The engine has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the daemon is ending")]
+pub struct Ended;
+
+/// A line to the engine.
+#[must_use]
+pub fn line() -> (Caller, Calls) {
+    let (sender, receiver) = mpsc::channel(MOST_UNHEARD);
+    (Caller(sender), Calls(receiver))
+}
+
+impl Caller {
+    /// Makes the engine look at its clocks. Never waits: when so many calls are unheard, it is about to look anyway.
+    pub fn look(&self) {
+        let _ = self.0.try_send(Call::Look);
+    }
+
+    /// Makes the engine list every account anew.
+    pub async fn relist(&self) -> Result<(), Ended> {
+        self.0.send(Call::Relist).await.map_err(|_| Ended)
+    }
+
+    /// Makes the engine go on with another world. What is under way ends in the one in which it began, and nothing is
+    /// rotated because of it.
+    pub async fn reload(&self, world: Arc<World>) -> Result<(), Ended> {
+        self.0.send(Call::Reload(world)).await.map_err(|_| Ended)
+    }
+
+    /// Has accounts rotated now, due or not, at their tenants' pace; answers which ones are meant.
+    pub async fn rotate(&self, names: Vec<String>) -> Result<Result<Vec<AccountName>, BadName>, Ended> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Call::Rotate(names, answer)).await.map_err(|_| Ended)?;
+        answered.await.map_err(|_| Ended)
+    }
+}
+
+impl Calls {
+    /// The next call; none when nobody can call any more.
+    pub(super) async fn next(&mut self) -> Option<Call> {
+        self.0.recv().await
+    }
+}

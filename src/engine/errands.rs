@@ -1,0 +1,65 @@
+//! What the engine has done beside rotations: listing accounts, surveying their secrets, probing a stopped tenant. Each is a
+//! future of its own, so that none keeps another, or a rotation, waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::accounts::{Failure, Listed, Managed};
+use super::drive::Patience;
+use super::drive::deadline::within;
+use super::survey::Surveyed;
+use super::world::World;
+use crate::domain::account::Kind;
+use crate::ports::provider::ProviderError;
+
+/// One tenant's accounts of one kind, which are listed together.
+pub(super) type Source = (String, Kind);
+
+/// How long a list may take, all pages of it.
+const LONGEST_LIST: Duration = Duration::from_mins(15);
+
+/// What came of an errand.
+pub(super) enum Errand {
+    /// A list.
+    Listed(Source, Result<Box<Listed>, Failure>),
+    /// What the vault says of a list's accounts.
+    Surveyed(Source, Vec<Surveyed>),
+    /// Whether a stopped tenant may go on.
+    Probed(String, bool),
+}
+
+/// Brings a tenant's settings to what the configuration enforces, and lists its accounts.
+pub(super) async fn list(world: Arc<World>, source: Source) -> Errand {
+    let (tenant, kind) = &source;
+    let listing = async {
+        if *kind == Kind::SubAccount {
+            world.settle_settings(tenant).await;
+        }
+        world.list(tenant, *kind).await
+    };
+    let late = || {
+        let error = ProviderError::Unreachable { host: tenant.clone(), cause: "the list takes too long".to_owned() };
+        Err(Failure { tenant: tenant.clone(), kind: *kind, error })
+    };
+    let listed = within(world.clock.as_ref(), LONGEST_LIST, listing).await.unwrap_or_else(late);
+    Errand::Listed(source, listed.map(Box::new))
+}
+
+/// Looks a list's accounts up in their vaults.
+pub(super) async fn survey(world: Arc<World>, source: Source, accounts: Vec<Managed>) -> Errand {
+    Errand::Surveyed(source, world.survey(accounts).await)
+}
+
+/// Asks a stopped tenant's gateway whether it may go on.
+pub(super) async fn probe(world: Arc<World>, name: String) -> Errand {
+    let tenant = world.tenants.get(&name);
+    let stopped = tenant.and_then(|tenant| tenant.providers.get(&tenant.stopped.kind()?));
+    let Some(provider) = stopped else { return Errand::Probed(name, true) };
+    let probed = within(world.clock.as_ref(), LONGEST_LIST, provider.probe()).await;
+    Errand::Probed(name, matches!(probed, Some(Ok(()))))
+}
+
+/// Promotes what was accepted among accounts that were never listed here (`protocol.md`, step 3).
+pub(super) async fn promote(world: Arc<World>, failure: Failure, patience: Patience) {
+    world.promote_unlisted(&[failure], &patience).await;
+}

@@ -1,0 +1,172 @@
+//! Who is under management: the accounts as they were last listed, and what was last known of each.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::accounts::{Discovery, Listed, Managed};
+use super::drive::Parked;
+use super::errands::Source;
+use super::queue::{Class, Rank};
+use super::survey::Surveyed;
+use super::world::World;
+use crate::domain::account::{AccountName, Kind};
+use crate::domain::due::{Due, Reason, Why};
+
+/// Where accounts wait together: whatever hangs for one of them hangs for all of these, and for nobody else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Lane {
+    pub(super) tenant: String,
+    pub(super) kind: Kind,
+    pub(super) vault: String,
+}
+
+/// One account under management.
+pub(super) struct Known {
+    pub(super) managed: Arc<Managed>,
+    pub(super) lane: Arc<Lane>,
+    /// Whether its secret could be read when it was last looked at; none before the first look.
+    pub(super) is_read: Option<bool>,
+    /// What it waits for, and until when; none when nothing is planned.
+    pub(super) plan: Option<Plan>,
+    /// Turns in a row that did not end well.
+    pub(super) failures: u32,
+    /// It has no turn before this time, since boot.
+    pub(super) not_before: Duration,
+    /// What the next turn goes on from.
+    pub(super) parked: Option<Box<Parked>>,
+    /// Whether a person waits for its rotation.
+    pub(super) asked: bool,
+}
+
+/// When an account's next turn is, and why.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) rank: Rank,
+    /// Since boot.
+    pub(super) not_before: Duration,
+    /// For people: in the gateway's time.
+    pub(super) at: Timestamp,
+    pub(super) reason: Reason,
+}
+
+/// The accounts, and the lists that they come from.
+#[derive(Default)]
+pub(super) struct Roster {
+    pub(super) lists: BTreeMap<Source, Listed>,
+    accounts: HashMap<Arc<AccountName>, Known>,
+    lanes: BTreeSet<Arc<Lane>>,
+}
+
+impl Known {
+    fn new(managed: Arc<Managed>) -> Self {
+        let lane = Lane {
+            tenant: managed.name.tenant.clone(),
+            kind: managed.name.kind,
+            vault: managed.managing.rule.vault.clone(),
+        };
+        Self {
+            managed,
+            lane: Arc::new(lane),
+            is_read: None,
+            plan: None,
+            failures: 0,
+            not_before: Duration::ZERO,
+            parked: None,
+            asked: false,
+        }
+    }
+
+    /// Plans the next turn by what was found; `now` is the time since boot.
+    pub(super) fn plan(&mut self, found: &Surveyed, now: Duration) {
+        self.is_read = Some(found.status.is_ok());
+        let here = self.managed.now().unwrap_or_default();
+        let deadline = found.expires_at().unwrap_or(Timestamp::MAX);
+        self.plan = match found.due {
+            None | Some(Due::Never(_) | Due::Paused(_)) => None,
+            Some(Due::Now(Why { reason, .. })) => {
+                let class = if reason == Reason::Unfinished { Class::Finish } else { Class::Rotate };
+                let not_before = now.max(self.not_before);
+                let pause = jiff::SignedDuration::try_from(not_before.saturating_sub(now)).unwrap_or_default();
+                let at = here.checked_add(pause).unwrap_or(Timestamp::MAX);
+                Some(Plan { rank: Rank { class, deadline }, not_before, at, reason })
+            }
+            Some(Due::At(at, Why { reason, .. })) => {
+                let pause = Duration::try_from(at.duration_since(here)).unwrap_or_default();
+                let not_before = now.saturating_add(pause).max(self.not_before);
+                Some(Plan { rank: Rank { class: Class::Rotate, deadline }, not_before, at, reason })
+            }
+        };
+    }
+}
+
+impl Roster {
+    pub(super) fn get(&self, name: &AccountName) -> Option<&Known> {
+        self.accounts.get(name)
+    }
+
+    pub(super) fn get_mut(&mut self, name: &AccountName) -> Option<&mut Known> {
+        self.accounts.get_mut(name)
+    }
+
+    pub(super) fn entry(&self, name: &AccountName) -> Option<(&Arc<AccountName>, &Known)> {
+        self.accounts.get_key_value(name)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// The lanes that there are.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<AccountName>, &Known)> + Clone {
+        self.accounts.iter()
+    }
+
+    /// The accounts of one list.
+    pub(super) fn of(&self, (tenant, kind): &Source) -> Vec<Managed> {
+        let mine = self.accounts.values().filter(|known| known.lane.tenant == *tenant && known.lane.kind == *kind);
+        let mut mine: Vec<Managed> = mine.map(|known| known.managed.as_ref().clone()).collect();
+        mine.sort_by(|one, other| one.name.cmp(&other.name));
+        mine
+    }
+
+    /// Matches every list with the rules anew. What is known of an account is kept as long as it is the same account with the
+    /// same secret; gives the names that are gone, and what else was found.
+    pub(super) fn rematch(&mut self, world: &World) -> (Vec<Arc<AccountName>>, Discovery) {
+        let mut discovery = world.matched(&self.lists.values().collect::<Vec<_>>());
+        let mut before = std::mem::take(&mut self.accounts);
+        for managed in std::mem::take(&mut discovery.managed) {
+            let managed = Arc::new(managed);
+            let (name, known) = match before.remove_entry(&managed.name) {
+                Some((name, known)) if known.managed.is_still(&managed) => (name, known.under(managed)),
+                Some((name, _)) => (name, Known::new(managed)),
+                None => (Arc::new(managed.name.clone()), Known::new(managed)),
+            };
+            self.accounts.insert(name, known);
+        }
+        self.lanes = self.accounts.values().map(|known| Arc::clone(&known.lane)).collect();
+        (before.into_keys().collect(), discovery)
+    }
+}
+
+impl Known {
+    /// The same account, as it is listed now. What was parked is bound to the tenant's durations, and goes with them.
+    fn under(self, managed: Arc<Managed>) -> Self {
+        let parked = self.parked.filter(|_| Arc::ptr_eq(&self.managed.tenant, &managed.tenant));
+        Self { managed, parked, ..self }
+    }
+}
+
+impl Managed {
+    fn is_still(&self, other: &Self) -> bool {
+        self.subject == other.subject
+            && self.secret == other.secret
+            && self.managing.rule.vault == other.managing.rule.vault
+    }
+}

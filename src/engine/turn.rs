@@ -1,0 +1,90 @@
+//! One account's turn, from a fresh look at its secret to what is known of it afterwards.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::accounts::Managed;
+use super::drive::{Ended, Parked, Patience, Start};
+use super::report::{Outcomes, Report};
+use super::survey::Surveyed;
+use super::world::World;
+use crate::domain::backoff::Backoff;
+use crate::domain::due::{Due, Reason, Why};
+use crate::domain::rotation::{Goal, Insistence, Waiting};
+use crate::ports::observer::Fact;
+
+/// Why an account has its turn.
+pub(super) enum Cause {
+    /// An earlier turn stopped.
+    Parked(Box<Parked>),
+    /// Its time has come, as was known when it was planned.
+    Planned,
+    /// A person asked for it by its name.
+    Asked,
+}
+
+/// What came of a turn.
+pub(super) struct Turned {
+    pub(super) managed: Arc<Managed>,
+    /// None when nothing was to be done: somebody else did it, or what is due has changed.
+    pub(super) report: Option<Report>,
+    /// What to go on from.
+    pub(super) parked: Option<Box<Parked>>,
+    /// What is known now; none when the turn goes on.
+    pub(super) known: Option<Surveyed>,
+}
+
+/// Gives an account its turn.
+pub(super) async fn turn(world: Arc<World>, managed: Arc<Managed>, cause: Cause, patience: Patience) -> Turned {
+    let start = match cause {
+        Cause::Parked(parked) => Start::Parked(parked),
+        Cause::Asked => Start::Afresh(Goal::Rotate, Insistence::Hold),
+        // What was planned may be long ago, and another process at work on the same accounts.
+        Cause::Planned => match look(&world, &managed).await {
+            Surveyed { due: Some(Due::Now(Why { reason: Reason::Unfinished, .. })), .. } => {
+                Start::Afresh(Goal::Finish, Insistence::None)
+            }
+            Surveyed { due: Some(Due::Now(_)), .. } => Start::Afresh(Goal::Rotate, Insistence::None),
+            known => return Turned { managed, report: None, parked: None, known: Some(known) },
+        },
+    };
+    let goal = start.goal();
+    let (report, parked) = match &start {
+        Start::Afresh(Goal::Rotate, _) if let Some(ended) = clocks_apart(&world, &managed) => {
+            (world.report(&managed, goal, ended), None)
+        }
+        _ => world.turn(&managed, start, &patience).await,
+    };
+    let known = match &report.result {
+        _ if parked.is_some() => None,
+        Outcomes::Rotated | Outcomes::RotatedElsewhere => Some(rotated(&managed)),
+        _ => Some(look(&world, &managed).await),
+    };
+    Turned { managed, report: Some(report), parked, known }
+}
+
+async fn look(world: &World, managed: &Managed) -> Surveyed {
+    world.survey_one(managed.clone()).await
+}
+
+/// A list of secrets may be late (`protocol.md`, rule 15): what this process has just seen promoted it need not look up.
+fn rotated(managed: &Managed) -> Surveyed {
+    Surveyed::rotated(managed.clone(), managed.now().unwrap_or(Timestamp::MAX))
+}
+
+/// Nothing is applied while this machine's clock and the gateway's disagree (rule 8), so that nothing is begun either: a
+/// clock that jumped stages nothing that it then could not finish.
+fn clocks_apart(world: &World, managed: &Managed) -> Option<Ended> {
+    let clock = managed.tenant.providers.get(&managed.subject.kind)?.clock();
+    if clock.skew()?.abs() <= managed.tenant.gateway.max_clock_skew {
+        return None;
+    }
+    let (account, secret, why) = (&managed.name, &managed.secret, Waiting::ClockSkew);
+    let until = clock.now().checked_add(LATER.after(1, &account.to_string())).unwrap_or(Timestamp::MAX);
+    world.note(&Fact::Waits { account, secret, why, until, detail: None });
+    Some(Ended::Unfinished { why, until, detail: None, staged: false })
+}
+
+/// How much later the clocks are compared again.
+const LATER: Backoff = Backoff { floor: SignedDuration::from_mins(1), cap: SignedDuration::from_mins(1) };

@@ -1,0 +1,61 @@
+//! What the engine does when it is called from outside.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::{Engine, Schedule};
+use crate::domain::account::AccountName;
+use crate::domain::due::Reason;
+use crate::engine::batch::{BadName, choose_one};
+use crate::engine::calls::Call;
+use crate::engine::queue::{Class, Rank};
+use crate::engine::roster::Plan;
+use crate::engine::world::World;
+
+impl Engine {
+    pub(super) fn called(&mut self, call: Call) {
+        match call {
+            Call::Look => {}
+            Call::Relist => self.read_again(|_| true),
+            Call::Reload(world) => self.reload(world),
+            Call::Rotate(names, answer) => self.asked(&names, answer),
+        }
+    }
+
+    /// Goes on with another world. What is under way ends in the one in which it began.
+    fn reload(&mut self, world: Arc<World>) {
+        let before = std::mem::replace(&mut self.world, world);
+        self.epoch += 1;
+        self.errands.clear();
+        let sources = self.world.kinds();
+        let same = |name: &str| match (before.tenants.get(name), self.world.tenants.get(name)) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            _ => false,
+        };
+        self.roster.lists.retain(|source, _| sources.contains(source) && same(&source.0));
+        self.schedules = sources.into_iter().map(|source| (source, Schedule::default())).collect();
+        self.probes.clear();
+        self.rematch();
+        self.has_news = true;
+    }
+
+    fn asked(&mut self, names: &[String], answer: oneshot::Sender<Result<Vec<AccountName>, BadName>>) {
+        let everyone = || self.roster.iter().map(|(name, known)| (name.as_ref(), known.managed.secret.as_str()));
+        let chosen: Result<Vec<AccountName>, BadName> = names.iter().map(|name| choose_one(name, everyone())).collect();
+        let now = self.now();
+        for name in chosen.iter().flatten() {
+            let Some(known) = self.roster.get_mut(name) else { continue };
+            known.asked = true;
+            if known.parked.is_none() {
+                let deadline = known.plan.map_or(Timestamp::MAX, |plan| plan.rank.deadline);
+                let (rank, at) = (Rank { class: Class::Asked, deadline }, known.managed.now().unwrap_or_default());
+                known.plan = Some(Plan { rank, not_before: now, at, reason: Reason::Asked });
+            }
+            self.enqueue(name);
+        }
+        // Whoever asked may have gone.
+        let _ = answer.send(chosen);
+    }
+}

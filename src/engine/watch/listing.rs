@@ -1,0 +1,156 @@
+//! The engine's errands: when accounts are listed and surveyed, and stopped tenants probed; and what follows from it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Engine, NEXT_TURN, Schedule, pause};
+use crate::domain::backoff::Backoff;
+use crate::engine::accounts::{Failure, Listed};
+use crate::engine::errands::{self, Errand, Source};
+use crate::engine::survey::Surveyed;
+use crate::ports::observer::Fact;
+
+impl Engine {
+    /// Begins the errands whose time has come; says when the next one's comes.
+    pub(super) fn begin_errands(&mut self, now: Duration) -> Option<Duration> {
+        let mut next: Option<Duration> = None;
+        for (source, schedule) in self.schedules.iter_mut().filter(|(_, schedule)| !schedule.under_way) {
+            if self.probes.contains_key(&source.0) {
+                continue;
+            }
+            if schedule.next <= now {
+                schedule.under_way = true;
+                let (epoch, listing) = (self.epoch, errands::list(Arc::clone(&self.world), source.clone()));
+                self.errands.push(Box::pin(async move { (epoch, listing.await) }));
+            } else {
+                next = next.into_iter().chain([schedule.next]).min();
+            }
+        }
+        for (name, tenant) in &self.world.tenants {
+            if tenant.stopped.why().is_some() {
+                self.probes.entry(name.clone()).or_insert((0, Some(now)));
+            }
+        }
+        for (name, (_, at)) in &mut self.probes {
+            let Some(due) = *at else { continue };
+            if due <= now {
+                *at = None;
+                let (epoch, probing) = (self.epoch, errands::probe(Arc::clone(&self.world), name.clone()));
+                self.errands.push(Box::pin(async move { (epoch, probing.await) }));
+            } else {
+                next = next.into_iter().chain([due]).min();
+            }
+        }
+        next
+    }
+
+    pub(super) fn came_back(&mut self, epoch: u64, errand: Errand) {
+        if epoch != self.epoch {
+            return;
+        }
+        self.has_news = true;
+        match errand {
+            Errand::Listed(source, Ok(listed)) => self.listed(source, *listed),
+            Errand::Listed(source, Err(failure)) => self.unlisted(source, failure),
+            Errand::Surveyed(source, found) => self.surveyed(&source, &found),
+            Errand::Probed(tenant, true) => {
+                if let Some(tenant) = self.world.tenants.get(&tenant) {
+                    tenant.stopped.release();
+                }
+                self.probes.remove(&tenant);
+                self.read_again(|(of, _)| *of == tenant);
+            }
+            Errand::Probed(tenant, false) => {
+                let now = self.now();
+                if let Some((failures, at)) = self.probes.get_mut(&tenant) {
+                    *failures = failures.saturating_add(1);
+                    *at = Some(now.saturating_add(pause(NEXT_TURN, *failures, &tenant)));
+                }
+            }
+        }
+    }
+
+    fn listed(&mut self, source: Source, listed: Listed) {
+        let before = self.roster.lists.insert(source.clone(), listed);
+        if self.schedules.get(&source).is_some_and(|schedule| schedule.is_missing) {
+            // A provider that is back is back for its other kinds of account as well.
+            self.read_again(|(tenant, _)| *tenant == source.0);
+        }
+        if let (Some(before), Some(listed)) = (before, self.roster.lists.get(&source))
+            && before.expiration != listed.expiration
+        {
+            let (from, to) = (before.expiration.to_string(), listed.expiration.to_string());
+            self.world.note(&Fact::ExpirationChanged { tenant: &source.0, kind: source.1, from: &from, to: &to });
+        }
+        self.rematch();
+        let survey = errands::survey(Arc::clone(&self.world), source.clone(), self.roster.of(&source));
+        let epoch = self.epoch;
+        self.errands.push(Box::pin(async move { (epoch, survey.await) }));
+    }
+
+    /// Matches lists and rules anew: accounts come and go.
+    pub(super) fn rematch(&mut self) {
+        let (gone, discovery) = self.roster.rematch(&self.world);
+        gone.iter().for_each(|name| self.queue.remove(name));
+        for problem in &discovery.conflicts {
+            self.world.note(&Fact::Conflict { problem: &problem.to_string() });
+        }
+        for (managed, standing) in &discovery.skipped {
+            self.world.note(&Fact::Skipped { account: &managed.name, why: &standing.to_string() });
+        }
+    }
+
+    fn unlisted(&mut self, source: Source, failure: Failure) {
+        if !self.roster.lists.contains_key(&source) {
+            let promoting = errands::promote(Arc::clone(&self.world), failure, self.patience());
+            self.turns.push(Box::pin(async move {
+                promoting.await;
+                None
+            }));
+        }
+        self.read_later(&source, true, true);
+    }
+
+    fn surveyed(&mut self, source: &Source, found: &[Surveyed]) {
+        let now = self.now();
+        for surveyed in found {
+            let name = &surveyed.managed.name;
+            let is_unfinished = surveyed.status.as_ref().is_ok_and(|status| status.unfinished);
+            let Some(known) = self.roster.get_mut(name).filter(|known| known.parked.is_none()) else { continue };
+            if self.running.contains_key(name) {
+                // Its turn sees more than a list does.
+                continue;
+            }
+            if is_unfinished {
+                self.unfinished.insert(name.clone());
+            } else {
+                self.unfinished.remove(name);
+            }
+            known.plan(surveyed, now);
+            self.enqueue(name);
+        }
+        let has_unread = found.iter().any(|surveyed| surveyed.status.is_err());
+        self.read_later(source, false, has_unread);
+    }
+
+    /// Sets when a list is read again.
+    fn read_later(&mut self, source: &Source, is_missing: bool, has_failed: bool) {
+        let (now, seed) = (self.now(), format!("{}/{}", source.0, source.1));
+        let Some(schedule) = self.schedules.get_mut(source) else { return };
+        let failures = if has_failed { schedule.failures.saturating_add(1) } else { 0 };
+        let pause = match failures {
+            0 => pause(Backoff { floor: self.relist, cap: self.relist }, 1, &seed),
+            failures => pause(NEXT_TURN, failures, &seed),
+        };
+        *schedule = Schedule { next: now.saturating_add(pause), failures, under_way: false, is_missing };
+    }
+
+    /// Has lists read again at once.
+    pub(super) fn read_again(&mut self, which: impl Fn(&Source) -> bool) {
+        for (source, schedule) in &mut self.schedules {
+            if which(source) {
+                schedule.next = Duration::ZERO;
+            }
+        }
+    }
+}
