@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::accounts::{self, Defined};
 use super::decode::{Decoded, decode};
 use super::defaults;
+use super::difference::{self, Difference};
 use super::environment::Environment;
 use super::mask;
 use super::policies;
@@ -44,6 +45,7 @@ pub struct Config {
 struct Origin {
     file: String,
     shown: Arc<str>,
+    values: BTreeMap<String, String>,
     files: Vec<NeededFile>,
 }
 
@@ -80,7 +82,8 @@ impl Config {
         let shown = mask::apply(&shown, &reader.masked);
         match config {
             Some(config) if reader.problems.is_empty() => {
-                let origin = Origin { file: file_name.to_owned(), shown: shown.into(), files: reader.files };
+                let (file, values) = (file_name.to_owned(), difference::values(text, &shown));
+                let origin = Origin { file, shown: shown.into(), values, files: reader.files };
                 Ok(Self { origin, ..config })
             }
             _ => Err(ConfigError::new(file_name, &shown, reader.problems)),
@@ -91,6 +94,12 @@ impl Config {
     #[must_use]
     pub fn file(&self) -> &str {
         &self.origin.file
+    }
+
+    /// What this configuration changes in `before`, key by key.
+    #[must_use]
+    pub fn changes(&self, before: &Self) -> Vec<Difference> {
+        difference::difference(&before.origin.values, &self.origin.values)
     }
 
     /// Where state is kept: as the file says, else where the environment says (see [`Environment::state_dir`]).
@@ -159,7 +168,7 @@ fn assemble(reader: &mut Reader<'_>, raw: Raw) -> Option<Config> {
             Some(given) => Some(given?),
             None => None,
         },
-        origin: Origin { file: String::new(), shown: Arc::from(""), files: Vec::new() },
+        origin: Origin { file: String::new(), shown: Arc::from(""), values: BTreeMap::new(), files: Vec::new() },
     })
 }
 

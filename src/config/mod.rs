@@ -8,6 +8,7 @@ mod accounts;
 mod choice;
 mod decode;
 mod defaults;
+mod difference;
 mod duration;
 mod endpoint;
 mod environment;
@@ -28,6 +29,7 @@ mod tenants;
 mod vaults;
 mod words;
 
+pub use difference::Difference;
 pub use endpoint::Endpoint;
 pub use environment::Environment;
 pub use keys::{KeyPair, KeyPlace, KeyProblem, SecretSource, ServerRole, credential_path};

@@ -21,7 +21,7 @@ use crate::domain::policy::{PasswordExpiration, Rate, Setting};
 use crate::ncloud::{Api, Format};
 
 /// One main account of the provider.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
     /// Its name in the configuration.
     pub name: String,
@@ -46,7 +46,7 @@ pub struct Tenant {
 }
 
 /// How a tenant is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
     /// Over the network.
     Gateway {

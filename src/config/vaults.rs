@@ -11,7 +11,7 @@ use super::reader::Reader;
 use super::sources::credential;
 
 /// One vault.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vault {
     /// Its name in the configuration.
     pub name: String,
@@ -20,7 +20,7 @@ pub struct Vault {
 }
 
 /// The kinds of vault.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
     /// A directory of age-encrypted files.
     AgeDirectory {

@@ -75,7 +75,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     log::start(destination, global.verbose, quiet);
     let (file, json) = (global.config.as_deref(), global.json);
     match command {
-        Command::Run => run::run(&configured(file)?, json).await,
+        Command::Run => run::run(configured(file)?, json).await,
         Command::Rotate(args) => rotate::rotate(&configured(file)?, args, json).await,
         Command::Status => status::status(&configured(file)?, json).await,
         Command::Accounts => inspect::accounts(&configured(file)?, json).await,
@@ -169,7 +169,7 @@ fn fail(failure: &Failure, json: bool) -> ExitCode {
 }
 
 /// What is wrong with the configuration, when that is why the command failed.
-fn problems(report: &miette::Report) -> &[Problem] {
+pub(super) fn problems(report: &miette::Report) -> &[Problem] {
     let told = report.downcast_ref::<ConfigError>().or_else(|| match report.downcast_ref::<WireError>() {
         Some(WireError::Config(error)) => Some(error),
         _ => None,

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -46,19 +46,18 @@ pub(super) fn start(destination: Destination, verbose: u8, quiet: bool) {
 }
 
 /// The configuration's zone, as soon as it was read: one line must not show times of two zones.
-static ZONE: OnceLock<TimeZone> = OnceLock::new();
+static ZONE: RwLock<Option<TimeZone>> = RwLock::new(None);
 
 /// From now on lines are stamped with the time of this zone.
 pub(super) fn set_zone(zone: &TimeZone) {
-    // A process reads one configuration, so that there is no other zone to keep.
-    let _ = ZONE.set(zone.clone());
+    *ZONE.write().unwrap_or_else(PoisonError::into_inner) = Some(zone.clone());
 }
 
 struct LocalSeconds;
 
 impl FormatTime for LocalSeconds {
     fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
-        let zone = ZONE.get().cloned().unwrap_or_else(TimeZone::system);
+        let zone = ZONE.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_else(TimeZone::system);
         let now = super::machine::SystemClock.wall().to_zoned(zone);
         write!(writer, "{}", now.strftime("%Y-%m-%dT%H:%M:%S%:z"))
     }

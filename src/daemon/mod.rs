@@ -12,11 +12,13 @@ mod machine;
 mod modes;
 mod no_journal;
 mod reach;
+mod reload;
 mod rotate;
 mod run;
 mod signals;
 mod status;
 mod tenant;
+mod watching;
 mod wire;
 
 pub use command::main;

@@ -22,19 +22,23 @@ use crate::ports::provider::Provider;
 /// A tenant, and the emulator that stands for it, when one does.
 pub(super) struct Reached {
     pub(super) tenant: Tenant,
-    pub(super) emulator: Option<Emulator>,
+    pub(super) emulator: Option<Arc<Emulator>>,
 }
 
-/// Reaches for a tenant: nothing is sent yet.
+/// Reaches for a tenant: nothing is sent yet. `running` is the emulator that stood for it until now.
 pub(super) async fn reach(
     tenant: &config::Tenant,
     environment: &Environment,
     clock: &Arc<dyn Clock>,
+    running: Option<&Arc<Emulator>>,
 ) -> Result<Reached, WireError> {
-    let emulator = start_emulator(tenant, clock).await?;
+    let emulator = match running {
+        Some(emulator) => Some(Arc::clone(emulator)),
+        None => start_emulator(tenant, clock).await?.map(Arc::new),
+    };
     let keys = key_source(tenant, environment, clock)?;
     let mut providers: BTreeMap<Kind, Arc<dyn Provider>> = BTreeMap::new();
-    let base = |kind| base(tenant, emulator.as_ref(), kind);
+    let base = |kind| base(tenant, emulator.as_deref(), kind);
     let sub_accounts = match base(Kind::SubAccount) {
         Some(base) => Arc::new(SubAccounts::new(transport(tenant, environment, clock, &keys, base)?, tenant.api)),
         None => return Err(WireError::Unreachable { tenant: tenant.name.clone() }),

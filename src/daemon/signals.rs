@@ -1,6 +1,6 @@
 //! How the process is asked to end: the first signal softly, the second at once.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// A token that SIGINT and SIGTERM cancel. The second signal ends the process where it stands, which loses nothing: the
@@ -28,4 +28,9 @@ pub(super) fn shutdown() -> std::io::Result<CancellationToken> {
         std::process::exit(status);
     });
     Ok(token)
+}
+
+/// SIGHUP, by which the process is asked to read its configuration again.
+pub(super) fn hang_up() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
 }

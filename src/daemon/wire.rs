@@ -29,10 +29,10 @@ use crate::ports::observer::Observer;
 use crate::ports::vault::Vault;
 use crate::vault::age::{AgeVault, BadRecipient, IdentitySource, Settings as AgeSettings};
 
-/// A world, and the emulators that live as long as it.
+/// A world, and the emulators that live as long as it, by the names of their tenants.
 pub(super) struct Wired {
     pub(super) world: Arc<World>,
-    _emulators: Vec<Emulator>,
+    emulators: BTreeMap<String, Arc<Emulator>>,
 }
 
 /// Why nothing could be wired.
@@ -59,14 +59,20 @@ pub(super) enum WireError {
     Journal(#[from] JournalError),
     #[error("the rule at line {line}: {reason}")]
     Rule { line: usize, reason: String },
+    #[error(
+        "{what} cannot be changed while the daemon runs; take the change back, or restart it: that rotates nothing"
+    )]
+    Fixed { what: String },
 }
 
 impl WireError {
     pub(super) const fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Recipient { .. } | Self::Rule { .. } | Self::Unreachable { .. } => {
-                Exit::Configuration
-            }
+            Self::Config(_)
+            | Self::Recipient { .. }
+            | Self::Rule { .. }
+            | Self::Unreachable { .. }
+            | Self::Fixed { .. } => Exit::Configuration,
             Self::Transport { .. } | Self::Emulator { .. } | Self::Journal(JournalError { denied: false, .. }) => {
                 Exit::Unavailable
             }
@@ -121,11 +127,11 @@ pub(super) async fn world_with(
 ) -> Result<Wired, WireError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let vaults = vaults(config)?;
-    let mut emulators = Vec::new();
+    let mut emulators = BTreeMap::new();
     let mut tenants = BTreeMap::new();
     for tenant in config.tenants.values() {
-        let Reached { tenant: reached, emulator } = reach(tenant, &environment(), &clock).await?;
-        emulators.extend(emulator);
+        let Reached { tenant: reached, emulator } = reach(tenant, &environment(), &clock, None).await?;
+        emulators.extend(emulator.map(|emulator| (tenant.name.clone(), emulator)));
         tenants.insert(tenant.name.clone(), Arc::new(reached));
     }
     let world = World {
@@ -138,7 +144,65 @@ pub(super) async fn world_with(
         entropy: Arc::new(SystemEntropy),
         observer,
     };
-    Ok(Wired { world: Arc::new(world), _emulators: emulators })
+    Ok(Wired { world: Arc::new(world), emulators })
+}
+
+/// What another configuration makes of a world. Tenants and vaults of which nothing has changed are handed on, with their
+/// limits, brakes and locks; nothing is sent.
+pub(super) async fn world_again(
+    config: &Config,
+    (before, old): (&Config, &Wired),
+    observer: Arc<dyn Observer>,
+) -> Result<Wired, WireError> {
+    config.check_files()?;
+    if config.state_dir(&environment())? != before.state_dir(&environment())? {
+        return Err(WireError::Fixed { what: "state_dir".to_owned() });
+    }
+    let (mut tenants, mut emulators) = (BTreeMap::new(), BTreeMap::new());
+    for (name, tenant) in &config.tenants {
+        let (was, running) = (before.tenants.get(name), old.emulators.get(name));
+        let is_fixed = was.is_some_and(|was| {
+            was.reach != tenant.reach || was.gateway.signature_lifetime != tenant.gateway.signature_lifetime
+        });
+        if running.is_some() && is_fixed {
+            return Err(WireError::Fixed { what: format!("the built-in emulator of tenant {name}") });
+        }
+        emulators.extend(running.map(|running| (name.clone(), Arc::clone(running))));
+        if let (true, Some(kept)) = (was == Some(tenant), old.world.tenants.get(name)) {
+            tenants.insert(name.clone(), Arc::clone(kept));
+            continue;
+        }
+        let Reached { tenant: reached, emulator } = reach(tenant, &environment(), &old.world.clock, running).await?;
+        emulators.extend(emulator.map(|emulator| (name.clone(), emulator)));
+        if was.is_some() {
+            // The first permission went to the tenant as it was: a reload lets nothing leave sooner.
+            let _ = reached.limit.try_permission();
+        }
+        tenants.insert(name.clone(), Arc::new(reached));
+    }
+    // An emulator whose tenant is gone serves what is still under way.
+    for (name, running) in &old.emulators {
+        emulators.entry(name.clone()).or_insert_with(|| Arc::clone(running));
+    }
+    let mut vaults = BTreeMap::new();
+    for (name, vault) in &config.vaults {
+        let vault = match old.world.vaults.get(name) {
+            Some(kept) if before.vaults.get(name) == Some(vault) => Arc::clone(kept),
+            _ => open(vault)?,
+        };
+        vaults.insert(name.clone(), vault);
+    }
+    let world = World {
+        tenants,
+        vaults,
+        paces: BTreeMap::new(),
+        rules: managing(config)?,
+        journal: Arc::clone(&old.world.journal),
+        clock: Arc::clone(&old.world.clock),
+        entropy: Arc::clone(&old.world.entropy),
+        observer,
+    };
+    Ok(Wired { world: Arc::new(world), emulators })
 }
 
 /// The vaults alone, for looking into them while nothing else is there.

@@ -21,6 +21,7 @@ mod promotion;
 mod proxy;
 mod recovery;
 mod refusals;
+mod reload;
 mod rotate;
 mod run;
 mod runbook;

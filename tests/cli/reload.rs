@@ -1,0 +1,110 @@
+//! A configuration that changes under the daemon.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use nix::sys::signal::Signal;
+
+use crate::bench::{ACTIVE, Bench};
+use crate::process::Running;
+
+/// A daemon that knows svc-batch alone, and has rotated it.
+fn daemon(bench: &Bench) -> Running {
+    bench.edit("names  = [\"svc-*\", \"doyun.lee\"]", "names  = [\"svc-batch\"]");
+    bench.edit("kind   = \"data-forest\"\nnames  = [\"*\"]", "kind   = \"data-forest\"\nnames  = [\"df001\"]");
+    let running = bench.start("run");
+    running.says("event=\"next\"");
+    assert_eq!(bench.emulator.sends().len(), 2);
+    running
+}
+
+fn ends_well(running: Running) -> String {
+    running.signal(Signal::SIGTERM);
+    running.finish().ends_with(0).out
+}
+
+#[test]
+fn a_changed_file_takes_effect_and_is_told_key_by_key() {
+    let bench = Bench::new();
+    let running = daemon(&bench);
+    bench.edit("names  = [\"svc-batch\"]", "names  = [\"svc-batch\", \"svc-report\"]");
+    running.says_so(
+        |said| said.lines().any(|line| line.contains("event=\"rotated\"") && line.contains("svc-report")),
+        "that the account of the changed rule is rotated",
+    );
+    let said = ends_well(running);
+    let told = said.lines().find(|line| line.contains("event=\"config-changed\"")).unwrap();
+    assert!(told.contains("key=\"accounts[0].names[1]\"") && told.contains(r#"to="\"svc-report\"""#), "{told}");
+    assert!(said.contains("event=\"reloaded\""), "{said}");
+    for name in ["svc-batch", "svc-report", "df001"] {
+        bench.is_settled(name, 1);
+    }
+}
+
+#[test]
+fn a_bad_file_is_told_with_its_errors_and_the_old_one_stays_in_force() {
+    let bench = Bench::new();
+    let running = daemon(&bench);
+    bench.edit("rotate_before   = \"14d\"", "rotate_before   = \"soon\"\ntypo = 1");
+    running.says("event=\"reload-refused\"");
+    bench.edit("rotate_before   = \"soon\"\ntypo = 1", "rotate_before   = \"13d\"");
+    running.says("event=\"reloaded\"");
+    let said = ends_well(running);
+    let told = |what: &str| said.lines().any(|line| line.contains("event=\"reload-problem\"") && line.contains(what));
+    assert!(told("rotate_before") && told("typo"), "{said}");
+    let changed: Vec<_> = said.lines().filter(|line| line.contains("event=\"config-changed\"")).collect();
+    assert!(matches!(changed.as_slice(), [one] if one.contains("policies.default.rotate_before")), "{changed:?}");
+    assert_eq!(bench.emulator.sends().len(), 2, "nothing is rotated because of a reload");
+}
+
+/// What the daemon holds open or counts by cannot be exchanged under it.
+#[test]
+fn a_state_directory_is_not_exchanged_under_the_daemon() {
+    let bench = Bench::new();
+    let running = daemon(&bench);
+    bench.edit("state_dir = \"state\"", "state_dir = \"elsewhere\"");
+    running.says("event=\"reload-refused\"");
+    assert!(ends_well(running).contains("state_dir cannot be changed while the daemon runs"));
+}
+
+#[test]
+fn a_hang_up_lists_and_reads_anew_and_rotates_nothing() {
+    let bench = Bench::new();
+    let running = daemon(&bench);
+    let lists = || bench.emulator.calls("sub-accounts").len();
+    let before = lists();
+    running.signal(Signal::SIGHUP);
+    running.says("event=\"reloaded\"");
+    crate::process::until("another list", || lists() > before);
+    ends_well(running);
+    assert_eq!(bench.emulator.sends().len(), 2);
+}
+
+/// As Kubernetes mounts a ConfigMap: the file is a link through a link to a directory, and that link is swapped.
+#[test]
+fn a_swapped_link_is_a_changed_file() {
+    let bench = Bench::new();
+    bench.edit("\"state\"", &format!("{:?}", bench.path("state")));
+    bench.edit("\"vault\"", &format!("{:?}", bench.path("vault")));
+    bench.edit("\"identity.txt\"", &format!("{:?}", bench.path("identity.txt")));
+    let mounted = bench.path("mounted");
+    let version = |name: &str, rotate_before: &str| {
+        fs::create_dir_all(mounted.join(name)).unwrap();
+        let text = fs::read_to_string(bench.config()).unwrap();
+        let text = text.replace("rotate_before   = \"14d\"", &format!("rotate_before = {rotate_before:?}"));
+        fs::write(mounted.join(name).join("rotator.toml"), text).unwrap();
+    };
+    version("..1", "14d");
+    symlink("..1", mounted.join("..data")).unwrap();
+    symlink("..data/rotator.toml", mounted.join("rotator.toml")).unwrap();
+    let mut command = bench.command(&["run"]);
+    command.env("NCLOUD_ROTATOR_CONFIG", mounted.join("rotator.toml"));
+    let running = bench.start_command(command);
+    running.says("event=\"next\"");
+    version("..2", "10d");
+    symlink("..2", mounted.join("..next")).unwrap();
+    fs::rename(mounted.join("..next"), mounted.join("..data")).unwrap();
+    running.says("event=\"reloaded\"");
+    assert!(ends_well(running).contains("to=\"\\\"10d\\\"\""));
+    assert_eq!(bench.emulator.sends().len(), ACTIVE.len());
+}
