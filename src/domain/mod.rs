@@ -12,6 +12,7 @@ pub mod due;
 pub mod exit;
 pub mod gateway;
 pub mod password;
+pub mod plan;
 pub mod policy;
 pub mod rotation;
 pub mod rule;
