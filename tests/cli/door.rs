@@ -1,11 +1,11 @@
 //! An emulator in a process of its own, and its test door.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub(crate) struct Emulator {
     address: String,
     accounts: PathBuf,
     lifetime: String,
-    running: RefCell<Option<Running>>,
+    running: Mutex<Option<Running>>,
 }
 
 impl Emulator {
@@ -29,12 +29,12 @@ impl Emulator {
             address: "127.0.0.1:0".to_owned(),
             accounts: dir.join("accounts.json"),
             lifetime: lifetime.to_owned(),
-            running: RefCell::default(),
+            running: Mutex::default(),
         };
         let running = emulator.launch();
         let told: Value = serde_json::from_str(&running.stdout()).unwrap();
         told["sub_account"].as_str().unwrap().strip_prefix("http://").unwrap().clone_into(&mut emulator.address);
-        emulator.running.replace(Some(running));
+        *emulator.running.lock().unwrap() = Some(running);
         emulator
     }
 
@@ -50,13 +50,14 @@ impl Emulator {
 
     /// Takes the provider away.
     pub(crate) fn stop(&self) {
-        self.running.take();
+        self.running.lock().unwrap().take();
     }
 
     /// Brings it back, at the same address and with the same accounts.
     pub(crate) fn restart(&self) {
         self.stop();
-        self.running.replace(Some(self.launch()));
+        let running = self.launch();
+        *self.running.lock().unwrap() = Some(running);
     }
 
     pub(crate) fn address(&self) -> &str {

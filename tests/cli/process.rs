@@ -116,8 +116,17 @@ impl Running {
         std::fs::read_to_string(format!("/proc/{}/cmdline", self.child.id())).unwrap()
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap())
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// Whether it has ended, or closed its output, which it does at its end only.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.out.said.lock().unwrap().1
     }
 
     /// Ends it where it stands, as a power cut would.

@@ -34,14 +34,19 @@ impl Vault {
     /// A secret's document; none when there is no such file.
     #[track_caller]
     pub(crate) fn open(&self, secret: &str) -> Option<Value> {
-        let sealed = fs::read(self.file(secret)).ok()?;
+        Some(self.unseal(&fs::read(self.file(secret)).ok()?))
+    }
+
+    /// The document in a file's bytes.
+    #[track_caller]
+    pub(crate) fn unseal(&self, sealed: &[u8]) -> Value {
         let identities =
             IdentityFile::from_file(self.identity.display().to_string()).unwrap().into_identities().unwrap();
-        let decryptor = Decryptor::new_buffered(&*sealed).unwrap();
+        let decryptor = Decryptor::new_buffered(sealed).unwrap();
         let mut text = String::new();
         let identities = identities.iter().map(|identity| &**identity as &dyn age::Identity);
         decryptor.decrypt(identities).unwrap().read_to_string(&mut text).unwrap();
-        Some(serde_json::from_str(&text).unwrap())
+        serde_json::from_str(&text).unwrap()
     }
 
     /// Writes a secret's document, as a person does with an editor and the age tool.

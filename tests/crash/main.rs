@@ -1,0 +1,67 @@
+//! Killed at every boundary, with the real program, the real emulator and a real vault: nothing is ever lost, and no restart
+//! rotates anything.
+#![cfg(test)]
+
+mod boundaries;
+#[path = "../cli/door.rs"]
+#[expect(dead_code, reason = "it serves tests/cli too")]
+mod door;
+mod parallel;
+#[path = "../cli/process.rs"]
+#[expect(dead_code, reason = "it serves tests/cli too")]
+mod process;
+mod relay;
+mod shelf;
+#[path = "../cli/vault.rs"]
+#[expect(dead_code, reason = "it serves tests/cli too")]
+mod vault;
+mod world;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use self::boundaries::{Company, Scenario, killed_at_every_moment, stalled_at_every_moment};
+
+fn main() -> ExitCode {
+    libtest_mimic::run(&Arguments::from_args(), trials()).exit_code()
+}
+
+fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let kills = [
+        ("svc-batch", Scenario::Adoption, Company::Nobody),
+        ("svc-batch", Scenario::Again, Company::Nobody),
+        ("svc-batch", Scenario::Refusal, Company::Nobody),
+        ("svc-batch", Scenario::Doubt, Company::Nobody),
+        ("df001", Scenario::Adoption, Company::Nobody),
+        ("svc-batch", Scenario::Adoption, Company::SameState),
+        ("svc-batch", Scenario::Adoption, Company::OtherState),
+        ("df001", Scenario::Again, Company::SameState),
+        ("svc-batch", Scenario::Refusal, Company::OtherState),
+    ];
+    for (account, scenario, company) in kills {
+        let name = format!("killed_at_every_moment::{scenario:?}::{company:?}::{account}").to_lowercase();
+        trials.push(trial(name, move || killed_at_every_moment(account, scenario, company)));
+    }
+    let stalls = [
+        ("svc-batch", Scenario::Adoption, Company::SameState),
+        ("svc-batch", Scenario::Adoption, Company::OtherState),
+        ("df001", Scenario::Again, Company::OtherState),
+        ("svc-batch", Scenario::Refusal, Company::OtherState),
+    ];
+    for (account, scenario, company) in stalls {
+        let name = format!("stalled_at_every_moment::{scenario:?}::{company:?}::{account}").to_lowercase();
+        trials.push(trial(name, move || stalled_at_every_moment(account, scenario, company)));
+    }
+    trials
+}
+
+/// A test that tells how often it struck.
+#[expect(clippy::print_stdout, reason = "how often is what whoever runs this wants to know")]
+fn trial(name: String, test: impl FnOnce() -> usize + Send + 'static) -> Trial {
+    Trial::test(name.clone(), move || {
+        println!("{name}: {} strikes", test());
+        Ok(())
+    })
+}
