@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod boundaries;
+mod disk;
 #[path = "../cli/door.rs"]
 #[expect(dead_code, reason = "it serves tests/cli too")]
 mod door;
@@ -12,6 +13,8 @@ mod parallel;
 mod process;
 mod relay;
 mod shelf;
+mod strace;
+mod syscalls;
 #[path = "../cli/vault.rs"]
 #[expect(dead_code, reason = "it serves tests/cli too")]
 mod vault;
@@ -22,6 +25,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use self::boundaries::{Company, Scenario, killed_at_every_moment, stalled_at_every_moment};
+use self::syscalls::{Start, killed_at_every_change};
 
 fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials()).exit_code()
@@ -53,6 +57,16 @@ fn trials() -> Vec<Trial> {
     for (account, scenario, company) in stalls {
         let name = format!("stalled_at_every_moment::{scenario:?}::{company:?}::{account}").to_lowercase();
         trials.push(trial(name, move || stalled_at_every_moment(account, scenario, company)));
+    }
+    for (start, company) in [
+        (Start::Nothing, Company::Nobody),
+        (Start::Rotated, Company::Nobody),
+        (Start::Nothing, Company::SameState),
+        (Start::Rotated, Company::OtherState),
+    ] {
+        let name = format!("killed_at_every_change_to_a_file::{start:?}::{company:?}").to_lowercase();
+        let trial = trial(name, move || killed_at_every_change(start, company));
+        trials.push(trial.with_ignored_flag(!strace::is_there()));
     }
     trials
 }
