@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::{Engine, NEXT_TURN, Schedule, pause};
 use crate::domain::backoff::Backoff;
+use crate::domain::rotation::Block;
 use crate::engine::accounts::{Failure, Listed};
+use crate::engine::drive::block_of;
 use crate::engine::errands::{self, Errand, Source};
 use crate::engine::survey::Surveyed;
 use crate::ports::observer::Fact;
@@ -14,6 +16,11 @@ impl Engine {
     /// Begins the errands whose time has come; says when the next one's comes.
     pub(super) fn begin_errands(&mut self, now: Duration) -> Option<Duration> {
         let mut next: Option<Duration> = None;
+        for (name, tenant) in &self.world.tenants {
+            if tenant.stopped.why().is_some() {
+                self.probes.entry(name.clone()).or_insert((0, Some(now)));
+            }
+        }
         for (source, schedule) in self.schedules.iter_mut().filter(|(_, schedule)| !schedule.under_way) {
             if self.probes.contains_key(&source.0) {
                 continue;
@@ -24,11 +31,6 @@ impl Engine {
                 self.errands.push(Box::pin(async move { (epoch, listing.await) }));
             } else {
                 next = next.into_iter().chain([schedule.next]).min();
-            }
-        }
-        for (name, tenant) in &self.world.tenants {
-            if tenant.stopped.why().is_some() {
-                self.probes.entry(name.clone()).or_insert((0, Some(now)));
             }
         }
         for (name, (_, at)) in &mut self.probes {
@@ -101,6 +103,7 @@ impl Engine {
     }
 
     fn unlisted(&mut self, source: Source, failure: Failure) {
+        self.stop(&failure);
         if !self.roster.lists.contains_key(&source) {
             let promoting = errands::promote(Arc::clone(&self.world), failure, self.patience());
             self.turns.push(Box::pin(async move {
@@ -109,6 +112,17 @@ impl Engine {
             }));
         }
         self.read_later(&source, true, true);
+    }
+
+    /// Keys that cannot list accounts cannot do anything: the tenant stands still until a probe says otherwise. A right that
+    /// lacks for one kind of account is no reason to stop the others.
+    fn stop(&self, failure: &Failure) {
+        let why = block_of(&failure.error).filter(|why| why.stops_tenant() && *why != Block::Permission);
+        if let (Some(tenant), Some(why)) = (self.world.tenants.get(&failure.tenant), why)
+            && tenant.stopped.pull(why, failure.kind)
+        {
+            self.world.note(&Fact::TenantStopped { tenant: &failure.tenant, why });
+        }
     }
 
     fn surveyed(&mut self, source: &Source, found: &[Surveyed]) {

@@ -1,0 +1,263 @@
+//! The engine's own daemon over real parts, the emulator among them, in virtual time: days pass in seconds.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ncloud_rotator::config::Config;
+use ncloud_rotator::domain::account::{Kind, Site};
+use ncloud_rotator::domain::gateway::Gateway;
+use ncloud_rotator::domain::password::Generator;
+use ncloud_rotator::domain::policy::Setting;
+use ncloud_rotator::domain::secret::Keys;
+use ncloud_rotator::emulator::{Emulator, Settings, demo_keys};
+use ncloud_rotator::engine::watch::watch;
+use ncloud_rotator::engine::world::{Managing, Stop, Tenant, World};
+use ncloud_rotator::journal::Journal;
+use ncloud_rotator::ncloud::{Api, SubAccounts, Transport, TransportSettings};
+use ncloud_rotator::ports::clock::{Clock, GatewayClock};
+use ncloud_rotator::ports::entropy::{Entropy, EntropyError};
+use ncloud_rotator::ports::keys::{KeyError, KeySource};
+use ncloud_rotator::ports::limit::Limit;
+use ncloud_rotator::ports::observer::{Fact, Observer};
+use ncloud_rotator::ports::vault::{Listing, Stage, Vault};
+use ncloud_rotator::vault::age::{AgeVault, IdentitySource, Settings as AgeSettings};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+const START: i64 = 1_763_752_800;
+
+const CONFIGURATION: &str = r#"
+[tenants.main]
+site       = "public"
+access_key = { env = "A" }
+secret_key = { env = "S" }
+
+[vaults.local]
+kind = "age-directory"
+path = "vault"
+
+[policies.default]
+rotate_before   = "14d"
+expiration_days = 90
+on_adopt        = "rotate"
+
+[[accounts]]
+tenant = "main"
+kind   = "sub-account"
+names  = NAMES
+vault  = "local"
+"#;
+
+/// Time that passes when somebody waits, and only then. One waits at a time in these tests, but for moments.
+pub(crate) struct Virtual {
+    millis: AtomicU64,
+    end: Mutex<Option<(Duration, CancellationToken)>>,
+}
+
+impl Virtual {
+    fn new() -> Self {
+        Self { millis: AtomicU64::new(1), end: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Clock for Virtual {
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_second(START).unwrap() + self.boot()
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::from_millis(self.millis.load(Ordering::SeqCst))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let slept = u64::try_from(duration.as_millis()).unwrap() + 1;
+        self.millis.fetch_add(slept, Ordering::SeqCst);
+        let end = self.end.lock().unwrap().clone();
+        if let Some((_, shutdown)) = end.filter(|(end, _)| self.boot() >= *end) {
+            shutdown.cancel();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+struct System;
+
+impl Entropy for System {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        SysRng.try_fill_bytes(bytes).map_err(|_| EntropyError)
+    }
+}
+
+struct Fixed;
+
+#[async_trait]
+impl KeySource for Fixed {
+    async fn keys(&self) -> Result<Keys, KeyError> {
+        Ok(demo_keys())
+    }
+}
+
+/// What was noted, by the facts' names.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Observer for Notes {
+    fn note(&self, fact: &Fact<'_>) {
+        self.0.lock().unwrap().push(format!("{fact:?}"));
+    }
+}
+
+/// One world.
+pub(crate) struct Days {
+    _dir: TempDir,
+    clock: Arc<Virtual>,
+    emulator: Emulator,
+    world: Arc<World>,
+    vault: Arc<dyn Vault>,
+    notes: Arc<Notes>,
+}
+
+impl Days {
+    /// With these accounts of the emulator's sample under management.
+    pub(crate) async fn of(names: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Virtual::new());
+        let settings = Settings::new(clock.clone(), Arc::new(System));
+        let emulator = Emulator::start(Settings { test_door: true, ..settings }).await.unwrap();
+        let text = CONFIGURATION.replace("NAMES", &json!(names).to_string());
+        let config = Config::parse(&text, "rotator.toml", dir.path()).unwrap();
+        let transport = Transport::new(TransportSettings {
+            base: format!("http://{}", emulator.address()),
+            timeout: TransportSettings::TIMEOUT,
+            keys: Arc::new(Fixed),
+            clock: Arc::new(GatewayClock::new(clock.clone())),
+            proxy: None,
+            ca_file: None,
+        });
+        let sub_accounts = Arc::new(SubAccounts::new(transport.unwrap(), Api::V1));
+        let tenant = Tenant {
+            site: Site::Public,
+            gateway: Gateway::default(),
+            providers: [(Kind::SubAccount, sub_accounts.clone() as _)].into(),
+            settings: sub_accounts,
+            expiration: Setting::Follow,
+            login_alias: Setting::Follow,
+            limit: Limit::every(Duration::from_millis(10), clock.clone()),
+            stopped: Stop::default(),
+        };
+        let vault: Arc<dyn Vault> = Arc::new(AgeVault::new(AgeSettings {
+            path: dir.path().join("vault"),
+            identity: IdentitySource::File(dir.path().join("identity.txt")),
+            recipients: Vec::new(),
+            patience: AgeVault::PATIENCE,
+        }));
+        let rules = config.rules.iter().map(|rule| {
+            let recipe = rule.policy.password.recipe().unwrap();
+            Managing { rule: rule.clone(), generator: Some(Arc::new(Generator::new(rule.kind, recipe).unwrap())) }
+        });
+        let notes = Arc::new(Notes::default());
+        let world = Arc::new(World {
+            tenants: [("main".to_owned(), tenant)].into(),
+            vaults: [("local".to_owned(), vault.clone())].into(),
+            rules: rules.collect(),
+            journal: Arc::new(Journal::open(&dir.path().join("state"), &System).unwrap()),
+            clock: clock.clone(),
+            entropy: Arc::new(System),
+            observer: notes.clone(),
+        });
+        Self { _dir: dir, clock, emulator, world, vault, notes }
+    }
+
+    /// Lets the daemon run for so long, from a fresh start.
+    pub(crate) async fn pass(&self, time: Duration) {
+        let shutdown = CancellationToken::new();
+        *self.clock.end.lock().unwrap() = Some((self.clock.boot() + time, shutdown.clone()));
+        watch(&self.world, &Notify::new(), &shutdown).await;
+    }
+
+    /// How often a fact was noted, by its name.
+    pub(crate) fn noted(&self, fact: &str) -> usize {
+        self.notes.0.lock().unwrap().iter().filter(|note| note.starts_with(fact)).count()
+    }
+
+    /// Asks the emulator's test door.
+    #[track_caller]
+    pub(crate) fn door(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut stream = TcpStream::connect(self.emulator.address()).unwrap();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: door\r\nconnection: close\r\ncontent-type: application/json");
+        stream.write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+        if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() }
+    }
+
+    /// A fault of one call, from now on.
+    pub(crate) fn fault(&self, call: &str, fault: &Value) {
+        self.door("POST", "/door/faults", &json!({ "call": call, "times": "always", "fault": fault }));
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.door("DELETE", "/door/faults", &Value::Null);
+    }
+
+    /// Every request that the emulator got so far.
+    pub(crate) fn requests(&self) -> Vec<Value> {
+        self.door("GET", "/door/log", &Value::Null)["requests"].as_array().unwrap().clone()
+    }
+
+    /// Every request so far for a new password.
+    pub(crate) fn sends(&self) -> Vec<Value> {
+        self.requests().into_iter().filter(|entry| entry["call"] == "password").collect()
+    }
+
+    /// The different passwords among them.
+    pub(crate) fn passwords_tried(&self) -> usize {
+        let sends = self.sends();
+        sends.iter().map(|entry| entry["password_sha256"].to_string()).collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    async fn listing(&self, account: &str) -> Listing {
+        let secret = format!("ncloud/main/sub-account/{account}").parse().unwrap();
+        self.vault.show(&secret).await.unwrap().expect("the secret is there")
+    }
+
+    fn live(&self, account: &str) -> Value {
+        let told = self.door("GET", "/door/accounts", &Value::Null);
+        told["accounts"].as_array().unwrap().iter().find(|live| live["name"] == account).unwrap().clone()
+    }
+
+    /// The promise: what is live can be read in the vault, if we ever set it.
+    pub(crate) async fn holds_the_promise(&self, account: &str) {
+        let live = self.live(account);
+        let listing = self.listing(account).await;
+        let readable = |password: &Value| {
+            listing.versions.iter().any(|version| version.value.expose().get("password") == Some(password))
+        };
+        assert!(live["changes"] == 0 || readable(&live["password"]), "the live password of {account} is lost");
+    }
+
+    /// Its end: live is current, and nothing else is there but what was current before.
+    pub(crate) async fn is_settled(&self, account: &str) {
+        let live = self.live(account)["password"].clone();
+        let listing = self.listing(account).await;
+        for version in &listing.versions {
+            let is_live = version.value.expose().get("password") == Some(&live);
+            assert_eq!(is_live, version.stage == Stage::Current, "{account}: {:?}", version.stage);
+            assert!([Stage::Current, Stage::Previous].contains(&version.stage), "{account}: {:?}", version.stage);
+        }
+    }
+}
