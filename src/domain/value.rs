@@ -130,6 +130,18 @@ impl SecretValue {
         next
     }
 
+    /// The keys that rotation owns as they are here, every other key as it is in `current`.
+    #[must_use]
+    pub fn beside(&self, current: &Self) -> Self {
+        let mut next = current.without_owned();
+        for key in OWNED_KEYS {
+            if let Some(value) = self.0.get(key) {
+                next.0.insert(key.to_owned(), value.clone());
+            }
+        }
+        next
+    }
+
     /// Every key that rotation does not own.
     fn without_owned(&self) -> Self {
         let mut rest = self.clone();
@@ -301,6 +313,17 @@ mod tests {
         assert_eq!(value.mark(), Some(mark));
         assert_eq!(value.rotated_at(), Some(Timestamp::UNIX_EPOCH));
         assert!(!format!("{value:?}").contains("new\""));
+        let Value::Object(edited) = serde_json::json!({
+            "port": 10001, "login_url": "https://old", "awaiting_first_rotation": true
+        }) else {
+            unreachable!()
+        };
+        let beside = value.beside(&SecretValue::from_map(edited));
+        assert_eq!((beside.password(), beside.mark()), (value.password(), value.mark()));
+        let others: Vec<_> =
+            beside.expose().keys().map(String::as_str).filter(|key| !OWNED_KEYS.contains(key)).collect();
+        assert_eq!((others, &beside.expose()["port"]), (vec!["port"], &10001.into()));
+        assert!(!beside.expose().contains_key("login_url"), "an owned key came from elsewhere");
         let intent =
             value.intent("df-a", &subject, "main", &Mark { provider: Some(Part::Intent), ..value.mark().unwrap() });
         assert_eq!(

@@ -59,7 +59,7 @@ fn a_gateway_that_tells_no_time_gets_no_password_and_is_not_asked_for_ever() {
 }
 
 /// Where Debian puts it.
-fn faketime() -> Option<String> {
+pub(crate) fn faketime() -> Option<String> {
     let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
     let library = format!("/usr/lib/{triplet}/faketime/libfaketimeMT.so.1");
     Path::new(&library).exists().then_some(library)

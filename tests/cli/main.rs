@@ -1,6 +1,7 @@
 //! The real program against the real emulator and the real vault, from outside: command lines, output, exit codes, files.
 #![cfg(test)]
 
+mod bad_days;
 mod bench;
 mod check;
 mod clock;

@@ -95,7 +95,10 @@ pub(super) fn promote(
 ) -> Result<Document, VaultError> {
     let mut document = document.ok_or(VaultError::Moved)?;
     let pending = document.pending.take_if(|pending| pending.token == token).ok_or(VaultError::Moved)?;
-    let replaced = document.current.replace(Entry { predecessor: None, ..pending });
+    // A person may have changed other keys since it was staged.
+    let value = document.current.as_ref().map(|current| pending.value.beside(&current.value));
+    let value = value.unwrap_or_else(|| pending.value.clone());
+    let replaced = document.current.replace(Entry { predecessor: None, value, ..pending });
     if let Some(replaced) = replaced.filter(|entry| !entry.value.is_placeholder()) {
         document.previous = Some(replaced);
     }
