@@ -6,6 +6,7 @@
     reason = "clippy excuses test functions only, and not what they call"
 )]
 
+mod clock;
 mod world;
 
 use std::time::Duration;

@@ -2,12 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use ncloud_rotator::config::Config;
 use ncloud_rotator::domain::account::{Kind, Site};
 use ncloud_rotator::domain::gateway::Gateway;
@@ -31,9 +29,8 @@ use rand::rngs::SysRng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
-const START: i64 = 1_763_752_800;
+use crate::clock::Virtual;
 
 const CONFIGURATION: &str = r#"
 [tenants.main]
@@ -56,39 +53,6 @@ kind   = "sub-account"
 names  = NAMES
 vault  = "local"
 "#;
-
-/// Time that passes when somebody waits, and only then. One waits at a time in these tests, but for moments.
-pub(crate) struct Virtual {
-    millis: AtomicU64,
-    end: Mutex<Option<(Duration, CancellationToken)>>,
-}
-
-impl Virtual {
-    fn new() -> Self {
-        Self { millis: AtomicU64::new(1), end: Mutex::default() }
-    }
-}
-
-#[async_trait]
-impl Clock for Virtual {
-    fn wall(&self) -> Timestamp {
-        Timestamp::from_second(START).unwrap() + self.boot()
-    }
-
-    fn boot(&self) -> Duration {
-        Duration::from_millis(self.millis.load(Ordering::SeqCst))
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        let slept = u64::try_from(duration.as_millis()).unwrap() + 1;
-        self.millis.fetch_add(slept, Ordering::SeqCst);
-        let end = self.end.lock().unwrap().clone();
-        if let Some((_, shutdown)) = end.filter(|(end, _)| self.boot() >= *end) {
-            shutdown.cancel();
-        }
-        tokio::task::yield_now().await;
-    }
-}
 
 struct System;
 
@@ -131,7 +95,7 @@ impl Days {
     /// With these accounts of the emulator's sample under management.
     pub(crate) async fn of(names: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let clock = Arc::new(Virtual::new());
+        let clock = Arc::new(Virtual::default());
         let settings = Settings::new(clock.clone(), Arc::new(System));
         let emulator = Emulator::start(Settings { test_door: true, ..settings }).await.unwrap();
         let text = CONFIGURATION.replace("NAMES", &json!(names).to_string());
@@ -163,14 +127,15 @@ impl Days {
         }));
         let rules = config.rules.iter().map(|rule| {
             let recipe = rule.policy.password.recipe().unwrap();
-            Managing { rule: rule.clone(), generator: Some(Arc::new(Generator::new(rule.kind, recipe).unwrap())) }
+            let generator = Some(Arc::new(Generator::new(rule.kind, recipe).unwrap()));
+            Arc::new(Managing { rule: rule.clone(), generator })
         });
         let notes = Arc::new(Notes::default());
         let world = Arc::new(World {
-            tenants: [("main".to_owned(), tenant)].into(),
+            tenants: [("main".to_owned(), Arc::new(tenant))].into(),
             vaults: [("local".to_owned(), vault.clone())].into(),
             rules: rules.collect(),
-            journal: Arc::new(Journal::open(&dir.path().join("state"), &System).unwrap()),
+            journal: Arc::new(Journal::open(&dir.path().join("state"), &System, clock.wall()).unwrap()),
             clock: clock.clone(),
             entropy: Arc::new(System),
             observer: notes.clone(),
@@ -180,8 +145,7 @@ impl Days {
 
     /// Lets the daemon run for so long, from a fresh start.
     pub(crate) async fn pass(&self, time: Duration) {
-        let shutdown = CancellationToken::new();
-        *self.clock.end.lock().unwrap() = Some((self.clock.boot() + time, shutdown.clone()));
+        let shutdown = self.clock.ends_after(time);
         watch(&self.world, &Notify::new(), &shutdown).await;
     }
 
