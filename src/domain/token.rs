@@ -57,6 +57,12 @@ impl Token {
         Self(Uuid::new_v5(&self.0, life.as_bytes()))
     }
 
+    /// Its 16 bytes.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
     /// A token that somebody else's version carries, or one made for a test.
     #[must_use]
     pub const fn from_uuid(uuid: Uuid) -> Self {

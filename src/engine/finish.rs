@@ -42,6 +42,6 @@ impl World {
             return true;
         }
         let record = self.journal.record(subject).await;
-        record.is_ok_and(|record| record.accepted(pending.token.candidate(pending.created_at)))
+        record.is_ok_and(|record| record.accepted(pending.candidate))
     }
 }

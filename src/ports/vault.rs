@@ -131,6 +131,8 @@ pub struct ListedVersion {
     pub stage: Stage,
     /// Its token.
     pub token: Token,
+    /// Names its content, as `Pending::candidate` does.
+    pub candidate: Token,
     /// When it was written, in gateway time.
     pub created_at: Option<Timestamp>,
     /// Its value.

@@ -149,6 +149,7 @@ pub(super) fn listing(document: &Document) -> Listing {
         move |entry: &Entry| ListedVersion {
             stage,
             token: entry.token,
+            candidate: entry.candidate(),
             created_at: entry.created_at,
             value: entry.value.clone(),
         }
