@@ -208,6 +208,10 @@ fn what_an_editor_can_find_is_found() {
         ("\"vault\"", "\"~/vault\""),
         ("\"vault\"\n", "\"vault\"\nproxy = \"http://proxy.example\"\n"),
         ("\"vault\"\n", "\"vault\"\nrecipients = [\"AGE-SECRET-KEY-1\"]\n"),
+        ("\"vault\"\n", "\"vault\"\nregion = \"eu-west-1\"\n"),
+        ("kind = \"age-directory\"\npath = \"vault\"\n", "kind = \"aws-secrets-manager\"\n"),
+        ("kind = \"age-directory\"\npath = \"vault\"\n", "kind = \"aws-secrets-manager\"\nregion = \"Seoul\"\n"),
+        ("age-directory\"\n", "aws-secrets-manager\"\nregion = \"eu-west-1\"\n"),
         ("length = 16", "length = 0"),
         ("\"url\"", "\"urls\""),
         ("{ length = 16, avoid = \"url\" }", "\"HUNTER2\""),
@@ -277,6 +281,27 @@ fn tenant() -> impl Strategy<Value = String> {
     })
 }
 
+fn aws() -> impl Strategy<Value = String> {
+    let roles: &[_] = &["\"arn:aws:iam::123456789012:role/a/b\"", "\"arn:aws-cn:iam::123456789012:role/x\"", "\"x\""];
+    let first = (
+        prop::sample::select(&["ap-northeast-2", "us-gov-west-1", "eu-isoe-west-1", "x"] as &[_]),
+        maybe("endpoint_url", &["\"https://vpce.example\"", "\"HTTP://127.0.0.1:1\"", "\"http://x\""]),
+        maybe("kms_key_id", &["\"alias/a\"", "\"arn:aws:kms:ap-northeast-2:1:key/0-1\"", "\"\""]),
+        maybe("tags", &["{}", "{ a = \"1\", \"b c\" = \"\" }", "{ \"가\" = \"나\" }", "{ \"aws:a\" = \"1\" }"]),
+        maybe("role_arn", roles),
+    );
+    let second = (
+        maybe("settle", &["\"1s\"", "\"1m1s\"", "\"0s\""]),
+        maybe("writes", &["\"40/s\"", "\"1/h\"", "\"0/s\""]),
+        maybe("sole", &["true", "false"]),
+        maybe("request_timeout", &["\"1s\"", "\"5m1s\""]),
+        maybe("ca_file", &["\"ca.pem\""]),
+    );
+    (first, second).prop_map(|((region, a, b, c, d), (e, f, g, h, i))| {
+        format!("kind = \"aws-secrets-manager\"\nregion = \"{region}\"\n{a}{b}{c}{d}{e}{f}{g}{h}{i}")
+    })
+}
+
 fn rest() -> impl Strategy<Value = String> {
     let recipients: &[_] =
         &["[]", "[\"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\"]", "[\"age1\"]"];
@@ -289,7 +314,9 @@ fn rest() -> impl Strategy<Value = String> {
         "{ avoid = \"[]\\\\`{|}~^_:;<=>?@#$%&'()*.\\\"\" }",
         "{ avoid = \"$,\" }",
     ];
-    let vault = (maybe("identity", &["{ file = \"id\" }", "{ credential = \"id\" }"]), maybe("recipients", recipients));
+    let age = (maybe("identity", &["{ file = \"id\" }", "{ credential = \"id\" }"]), maybe("recipients", recipients))
+        .prop_map(|(c, d)| format!("kind = \"age-directory\"\npath = \"v\"\n{c}{d}"));
+    let vault = prop_oneof![age, aws()];
     let policy = (
         maybe("rotate_before", &["\"14d\"", "\"1m1s\"", "\"90d\"", "\"9999d\""]),
         maybe("expiration_days", &["60", "90", "180"]),
@@ -309,9 +336,9 @@ fn rest() -> impl Strategy<Value = String> {
         maybe("secret", &["\"{id}\"", "\"a=b/{name}@x\"", "\"one\"", "\"\""]),
     );
     let top = (maybe("time_zone", &["\"UTC\"", "\"Mars\""]), maybe("state_dir", &["\"/s\"", "\"s\"", "\"~/s\""]));
-    (top, vault, policy, rule).prop_map(|((a, b), (c, d), (e, f, g, h), (kind, names, i, j, k))| {
+    (top, vault, policy, rule).prop_map(|((a, b), c, (e, f, g, h), (kind, names, i, j, k))| {
         format!(
-            "{a}{b}[vaults.v-1]\nkind = \"age-directory\"\npath = \"v\"\n{c}{d}[policies.default]\n{e}{f}{g}{h}\
+            "{a}{b}[vaults.v-1]\n{c}[policies.default]\n{e}{f}{g}{h}\
              [[accounts]]\ntenant = \"main\"\nkind = \"{kind}\"\nvault = \"v-1\"\n{names}{i}{j}{k}"
         )
     })

@@ -1,5 +1,8 @@
 //! What a configuration means, and how what is wrong with one is told.
 
+#[path = "configuration/aws.rs"]
+mod aws;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -7,8 +10,8 @@ use std::path::Path;
 use jiff::SignedDuration;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use ncloud_rotator::config::{
-    Code, Config, ConfigError, Endpoint, Environment, IdentitySource, KeyPair, KeyPlace, Network, Reach, SecretSource,
-    ServerRole, Store, default_recipe,
+    AgeDirectory, Code, Config, ConfigError, Endpoint, Environment, IdentitySource, KeyPair, KeyPlace, Network, Reach,
+    SecretSource, ServerRole, Store, default_recipe,
 };
 use ncloud_rotator::domain::account::{Kind, Site};
 use ncloud_rotator::domain::gateway::Gateway;
@@ -91,6 +94,7 @@ fn cases() -> Vec<Case> {
     cases.extend(networks());
     cases.extend(vaults_and_policies());
     cases.extend(rules());
+    cases.extend(aws::cases());
     cases
 }
 
@@ -562,7 +566,9 @@ fn the_contract_means_what_it_says() {
         assert_eq!(endpoints.of(kind).map(Endpoint::as_str), Some("http://127.0.0.1:8610"));
     }
 
-    let Store::AgeDirectory { path, identity, recipients } = &config.vaults["local"].store;
+    let Store::AgeDirectory(AgeDirectory { path, identity, recipients }) = &config.vaults["local"].store else {
+        panic!()
+    };
     assert_eq!(path, Path::new("/etc/rotator/vault"));
     assert_eq!(identity, &IdentitySource::File("/etc/rotator/identity.txt".into()));
     assert!(recipients.is_empty());
@@ -627,7 +633,7 @@ fn silence_means_the_defaults() {
     let tenant = &config.tenants["t"];
     assert!(matches!(tenant.reach, Reach::BuiltIn { keys: None, accounts: None }));
     assert_eq!((tenant.gateway, tenant.rate.to_string()), (Gateway::default(), "5/s".to_owned()));
-    let Store::AgeDirectory { identity, .. } = &config.vaults["v"].store;
+    let Store::AgeDirectory(AgeDirectory { identity, .. }) = &config.vaults["v"].store else { panic!() };
     assert_eq!(identity, &IdentitySource::File("/etc/data/identity.txt".into()), "beside the vault");
     let policy = &config.policies["default"];
     assert_eq!((policy.on_adopt, policy.expiration_days), (OnAdopt::Defer, None));
@@ -711,7 +717,7 @@ fn every_shipped_configuration_can_be_used() {
     }
     let quickstart = &configs["quickstart.toml"];
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().unwrap().join("target/quickstart");
-    let Store::AgeDirectory { path, identity, .. } = &quickstart.vaults["local"].store;
+    let Store::AgeDirectory(AgeDirectory { path, identity, .. }) = &quickstart.vaults["local"].store else { panic!() };
     assert_eq!((path, identity), (&files.join("vault"), &IdentitySource::File(files.join("identity.txt"))));
     assert_eq!(quickstart.state_dir(&Environment::empty()).unwrap(), files.join("state"));
     let Reach::BuiltIn { accounts: Some(accounts), .. } = &quickstart.tenants["main"].reach else { panic!() };

@@ -17,6 +17,12 @@ pub(super) const RATE: Rate = Rate { count: NonZeroU32::new(5).unwrap(), per: Pe
 /// Longer than any answer that is still worth having, and far below a signature's life.
 pub(super) const REQUEST_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
 
+/// AWS speaks of values that are readable a little late, and gives no figure. Longer than seconds, and short beside a fence.
+pub(super) const SETTLE: SignedDuration = SignedDuration::from_secs(30);
+
+/// AWS takes 50 writes a second for all callers of a region together (`ncloud-api.md`, section 5).
+pub(super) const WRITES: Rate = Rate { count: NonZeroU32::new(40).unwrap(), per: Per::Second };
+
 /// The interface that every site has.
 pub(super) const API: Api = Api::V1;
 

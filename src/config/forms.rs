@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::defaults;
 use super::raw;
 use super::tenants::SITES;
-use super::vaults::AGE_DIRECTORY;
+use super::vaults::{AGE_DIRECTORY, AWS_SECRETS_MANAGER, KINDS, keys_of};
 use crate::domain::account::{self, Site as TenantSite};
 use crate::domain::password::{Profile, specials};
 use crate::domain::policy::{self, PasswordExpiration, Per};
@@ -120,6 +120,26 @@ named! {
         "type": "string",
         "pattern": "^[Aa][Gg][Ee]1",
     });
+    Region = json_schema!({
+        "description": "A region of AWS, such as `\"ap-northeast-2\"`.",
+        "type": "string",
+        "pattern": "^[a-z]{2}(?:-[a-z0-9]+)+$",
+    });
+    KmsKey = json_schema!({
+        "description": "The id, the ARN or the alias of a KMS key, such as `\"alias/rotator\"`.",
+        "type": "string",
+        "pattern": "^[A-Za-z0-9:/_.-]+$",
+    });
+    RoleArn = json_schema!({
+        "description": "The ARN of a role, such as `\"arn:aws:iam::123456789012:role/rotator\"`.",
+        "type": "string",
+        "pattern": "^arn:[a-z0-9-]+:iam::[0-9]{12}:role/.+$",
+    });
+    TagValue = json_schema!({
+        "description": "The value of a tag, 256 characters at the most.",
+        "type": "string",
+        "maxLength": 256,
+    });
     Pattern = json_schema!({
         "description": "A name, or a pattern of names: `*` stands for any characters, `?` for one, `[ab]` for one of them, \
                         `{a,b}` for either. Case matters.",
@@ -159,7 +179,7 @@ inline! {
     Site = |_| one_of(&SITES.map(TenantSite::label));
     Api = |_| one_of(&ncloud::Api::ALL.map(ncloud::Api::label));
     Format = |_| one_of(&ncloud::Format::ALL.map(ncloud::Format::label));
-    VaultKind = |_| one_of(&[AGE_DIRECTORY]);
+    VaultKind = |_| one_of(&KINDS);
     Kind = |_| one_of(&account::Kind::ALL.map(account::Kind::label));
     OnAdopt = |_| one_of(&policy::OnAdopt::ALL.map(policy::OnAdopt::label));
     ExpirationDays = |_| json_schema!({ "type": "integer", "enum": policy::Policy::EXPIRATION_DAYS });
@@ -203,6 +223,25 @@ pub(super) fn tenant_rules() -> Value {
         { "if": site_is(TenantSite::Gov), "else": { "properties": { "api": false } } },
         { "if": { "required": ["keys"] }, "then": { "not": { "anyOf": either_key } } },
         { "if": { "anyOf": either_key }, "then": { "required": ["access_key", "secret_key"] } },
+        { "if": { "required": ["proxy_credentials"] }, "then": { "required": ["proxy"] } },
+    ])
+}
+
+/// What the kind of a vault says about its other keys.
+pub(super) fn vault_rules() -> Value {
+    let kind_is = |kind: &str| json!({ "properties": { "kind": { "const": kind } }, "required": ["kind"] });
+    let without = |keys: &[&str]| {
+        let refused = keys.iter().map(|key| ((*key).to_owned(), Value::Bool(false)));
+        Value::Object(refused.collect())
+    };
+    let only = |kind: &str, needed: &str| {
+        let strangers: Vec<&str> =
+            KINDS.iter().filter(|other| **other != kind).flat_map(|other| keys_of(other)).copied().collect();
+        json!({ "if": kind_is(kind), "then": { "required": [needed], "properties": without(&strangers) } })
+    };
+    json!([
+        only(AGE_DIRECTORY, "path"),
+        only(AWS_SECRETS_MANAGER, "region"),
         { "if": { "required": ["proxy_credentials"] }, "then": { "required": ["proxy"] } },
     ])
 }

@@ -40,4 +40,4 @@ pub use problem::{Code, ConfigError, Problem};
 pub use reference::reference;
 pub use schema::{schema, schema_text};
 pub use tenants::{Endpoints, Reach, Tenant};
-pub use vaults::{IdentitySource, Store, Vault};
+pub use vaults::{AgeDirectory, AwsSecretsManager, IdentitySource, Store, Vault};

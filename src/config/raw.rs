@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::json;
 use toml::Spanned;
 
@@ -217,33 +216,69 @@ pub(super) struct Gateway {
     pub(super) max_clock_skew: Option<Text>,
 }
 
-/// A place where secrets are kept.
+/// A place where secrets are kept. Which keys there are follows from `kind`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table [vaults.NAME]")]
+#[schemars(extend("allOf" = forms::vault_rules()))]
 pub(super) struct Vault {
     /// `"age-directory"`: a directory of files that the ordinary `age` tool opens, one for each secret.
+    /// `"aws-secrets-manager"`: AWS Secrets Manager, with credentials as AWS's own tools find them (environment, profile,
+    /// web identity, container, instance, `credential_process`).
     #[schemars(with = "forms::VaultKind")]
     pub(super) kind: Option<Text>,
-    /// The directory; made on first use.
-    #[schemars(with = "forms::Path")]
+    /// Of an age directory: the directory; made on first use.
+    #[schemars(with = "Option<forms::Path>")]
     pub(super) path: Option<Text>,
-    /// What opens the files. When it is not given: `identity.txt` beside `path`. Back it up: without it the vault cannot be
-    /// read.
+    /// Of an age directory: what opens the files. When it is not given: `identity.txt` beside `path`. Back it up: without it
+    /// the vault cannot be read.
     #[schemars(with = "Option<Identity>")]
     pub(super) identity: Option<Spanned<Identity>>,
-    /// Public keys of others who can open the files as well, such as an escrow key that is kept offline.
-    #[serde(default)]
+    /// Of an age directory: public keys of others who can open the files as well, such as an escrow key that is kept offline.
     #[schemars(with = "Option<Vec<forms::Recipient>>")]
-    pub(super) recipients: Vec<Text>,
-    // Known so that they can be refused with the reason: they mean something only where a vault is across a network.
-    #[schemars(skip)]
-    pub(super) request_timeout: Option<Spanned<IgnoredAny>>,
-    #[schemars(skip)]
-    pub(super) proxy: Option<Spanned<IgnoredAny>>,
-    #[schemars(skip)]
-    pub(super) proxy_credentials: Option<Spanned<IgnoredAny>>,
-    #[schemars(skip)]
-    pub(super) ca_file: Option<Spanned<IgnoredAny>>,
+    pub(super) recipients: Option<Spanned<Vec<Text>>>,
+    /// Of AWS Secrets Manager, and needed there: the region.
+    #[schemars(with = "Option<forms::Region>")]
+    pub(super) region: Option<Text>,
+    /// Of AWS Secrets Manager: an address that replaces AWS's own, such as that of a VPC endpoint. Addresses that the
+    /// environment or a profile names are not used.
+    #[schemars(with = "Option<forms::Endpoint>")]
+    pub(super) endpoint_url: Option<Text>,
+    /// Of AWS Secrets Manager: the KMS key that secrets made by this program are encrypted with. When it is not given: AWS's
+    /// own, `aws/secretsmanager`. Secrets that exist keep theirs.
+    #[schemars(with = "Option<forms::KmsKey>")]
+    pub(super) kms_key_id: Option<Text>,
+    /// Of AWS Secrets Manager: tags that secrets made by this program get.
+    #[schemars(with = "Option<BTreeMap<String, forms::TagValue>>")]
+    pub(super) tags: Option<Spanned<BTreeMap<Text, Text>>>,
+    /// Of AWS Secrets Manager: a role to assume, with the credentials that were found.
+    #[schemars(with = "Option<forms::RoleArn>")]
+    pub(super) role_arn: Option<Text>,
+    /// Of AWS Secrets Manager: how long a write may stay unseen by readers. A password that may still be under way is waited
+    /// out for so much longer.
+    #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::SETTLE)))]
+    pub(super) settle: Option<Text>,
+    /// Of AWS Secrets Manager: how many writes it is sent. AWS takes 50 a second from everybody in the account and region
+    /// together; a rotation is two.
+    #[schemars(with = "Option<forms::Rate>", extend("default" = defaults::WRITES.to_string()))]
+    pub(super) writes: Option<Text>,
+    /// Of AWS Secrets Manager: whether nobody but this one process ever writes these secrets, no other replica, machine or
+    /// person. A refused password is then followed by the next without waiting. Said falsely, passwords can be lost.
+    #[serde(default)]
+    #[schemars(with = "Option<bool>", extend("default" = false))]
+    pub(super) sole: Option<Spanned<bool>>,
+    /// Of AWS Secrets Manager: how long an answer is waited for, from 1s to 5m.
+    #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::REQUEST_TIMEOUT)))]
+    pub(super) request_timeout: Option<Text>,
+    /// Of AWS Secrets Manager: a proxy that the requests go through, those for credentials too, except to addresses of this
+    /// machine and its metadata. The proxies that the environment names are not used.
+    #[schemars(with = "Option<forms::ProxyAddress>")]
+    pub(super) proxy: Option<Text>,
+    /// Where the proxy's `user:password` is. It is never written into `proxy`.
+    #[schemars(with = "Option<ProxyCredentials>")]
+    pub(super) proxy_credentials: Option<Spanned<ProxyCredentials>>,
+    /// Of AWS Secrets Manager: a file of CA certificates (PEM) that are trusted instead of the machine's own.
+    #[schemars(with = "Option<forms::Path>")]
+    pub(super) ca_file: Option<Text>,
 }
 
 /// Where the identity is: one of these. It lies outside the vault's directory.

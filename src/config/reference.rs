@@ -117,8 +117,10 @@ fn value(schema: &Value) -> String {
     if let Some(only) = schema.get("const") {
         return format!("`{only}`");
     }
-    if let Some(tables) = schema["additionalProperties"].as_object() {
-        return format!("tables {}", value(&Value::Object(tables.clone())));
+    if let Some(entries) = schema["additionalProperties"].as_object() {
+        let entry = value(&Value::Object(entries.clone()));
+        let is_section = sections().iter().any(|section| entry == link(&section.definition));
+        return if is_section { format!("tables {entry}") } else { format!("a table of texts, each a {entry}") };
     }
     match (schema["type"].as_str(), schema["properties"].as_object()) {
         (Some("array"), _) => format!("a list of {}", value(&schema["items"])),

@@ -1,14 +1,19 @@
 //! `[vaults.NAME]`: where secrets are kept.
 
-use std::path::{Path, PathBuf};
+mod age;
+mod aws;
+
+use std::ops::Range;
 
 use toml::Spanned;
 
-use super::defaults;
 use super::problem::{Code, Problem};
 use super::raw::{self, Text};
 use super::reader::Reader;
-use super::sources::credential;
+use super::words;
+
+pub use age::{AgeDirectory, IdentitySource};
+pub use aws::AwsSecretsManager;
 
 /// One vault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,123 +28,103 @@ pub struct Vault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
     /// A directory of age-encrypted files.
-    AgeDirectory {
-        /// The directory; made on first use.
-        path: PathBuf,
-        /// What opens the files; made on first use when it is a file.
-        identity: IdentitySource,
-        /// Further recipients (`age1…`) that the files are encrypted to.
-        recipients: Vec<String>,
-    },
-}
-
-/// Where an age identity is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdentitySource {
-    /// In a file.
-    File(PathBuf),
-    /// In a systemd credential, `$CREDENTIALS_DIRECTORY/NAME`.
-    Credential(String),
+    AgeDirectory(AgeDirectory),
+    /// AWS Secrets Manager, in one region.
+    AwsSecretsManager(AwsSecretsManager),
 }
 
 /// The label of a directory of age-encrypted files.
 pub(super) const AGE_DIRECTORY: &str = "age-directory";
+/// The label of AWS Secrets Manager.
+pub(super) const AWS_SECRETS_MANAGER: &str = "aws-secrets-manager";
+/// Every kind.
+pub(super) const KINDS: [&str; 2] = [AGE_DIRECTORY, AWS_SECRETS_MANAGER];
+
+/// The keys that only one kind of vault has.
+pub(super) fn keys_of(kind: &str) -> &'static [&'static str] {
+    if kind == AWS_SECRETS_MANAGER { &aws::KEYS } else { &age::KEYS }
+}
 
 /// Reads one table. Of a table with problems there is nothing.
 pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Vault) -> Option<Spanned<Vault>> {
     let place = name.span();
     let name = reader.name(name);
-    on_this_machine(reader, &raw);
-    let kind = reader.needs(raw.kind, "kind", place.clone(), "write kind = \"age-directory\"");
-    let kind = kind.and_then(|kind| reader.one_of("kind", &kind, &[AGE_DIRECTORY], |kind| kind));
-    let recipients: Vec<Option<String>> = raw.recipients.into_iter().map(|text| recipient(reader, text)).collect();
-    let written =
-        reader.needs(raw.path, "path", place, "write the directory, relative to this file: path = \"vault\"")?;
-    let path = reader.path("path", &written)?;
-    let identity = match raw.identity {
-        Some(table) => identity(reader, &table, &path)?,
-        None => IdentitySource::File(beside(&path)),
+    let kinds = format!("kind is {}", words::alternatives(&KINDS));
+    let kind = reader.needs(raw.kind.clone(), "kind", place.clone(), &kinds);
+    let kind = kind.and_then(|kind| reader.one_of("kind", &kind, &KINDS, |kind| kind))?;
+    let strangers = misplaced(reader, kind, &raw);
+    let store = if kind == AWS_SECRETS_MANAGER {
+        aws::read(reader, &place, raw).map(|(place, vault)| (place, Store::AwsSecretsManager(vault)))
+    } else {
+        age::read(reader, &place, raw).map(|(place, vault)| (place, Store::AgeDirectory(vault)))
     };
-    let store = Store::AgeDirectory { path, identity, recipients: recipients.into_iter().collect::<Option<_>>()? };
-    kind.map(|_| Spanned::new(written.span(), Vault { name, store }))
+    let (place, store) = store?;
+    (!strangers).then(|| Spanned::new(place, Vault { name, store }))
 }
 
-/// Refuses keys that say how a network is crossed.
-fn on_this_machine(reader: &mut Reader<'_>, raw: &raw::Vault) {
-    for (key, place) in [
-        ("request_timeout", &raw.request_timeout),
-        ("proxy", &raw.proxy),
-        ("proxy_credentials", &raw.proxy_credentials),
-        ("ca_file", &raw.ca_file),
-    ] {
-        if let Some(place) = place {
-            let message = format!("`{key}` does not go with kind = \"{AGE_DIRECTORY}\", which is on this machine");
-            let problem = Problem::at(Code::Misplaced, place.span(), "not here", message);
-            reader.report(problem.help("leave it out: nothing crosses a network on the way to this vault"));
-        }
+/// Refuses keys of another kind of vault; whether there were any.
+fn misplaced(reader: &mut Reader<'_>, kind: &str, raw: &raw::Vault) -> bool {
+    let mut found = false;
+    for (key, place) in places(raw) {
+        let owner = KINDS.into_iter().find(|kind| keys_of(kind).contains(&key));
+        let (Some(place), Some(owner)) = (place, owner.filter(|owner| *owner != kind)) else { continue };
+        found = true;
+        let (message, help) = if kind == AGE_DIRECTORY && aws::ACROSS_THE_NETWORK.contains(&key) {
+            (
+                format!("`{key}` does not go with kind = \"{kind}\", which is on this machine"),
+                "leave it out: nothing crosses a network on the way to this vault".to_owned(),
+            )
+        } else {
+            (
+                format!("`{key}` does not go with kind = \"{kind}\""),
+                format!("leave it out; it belongs to kind = \"{owner}\""),
+            )
+        };
+        reader.report(Problem::at(Code::Misplaced, place, "not here", message).help(help));
     }
+    found
 }
 
-/// Refuses two vaults in one directory, or one inside the other: their files would meet.
+/// Every key that belongs to one kind only, and where it stands.
+fn places(raw: &raw::Vault) -> [(&'static str, Option<Range<usize>>); 15] {
+    [
+        ("path", raw.path.as_ref().map(Spanned::span)),
+        ("identity", raw.identity.as_ref().map(Spanned::span)),
+        ("recipients", raw.recipients.as_ref().map(Spanned::span)),
+        ("region", raw.region.as_ref().map(Spanned::span)),
+        ("endpoint_url", raw.endpoint_url.as_ref().map(Spanned::span)),
+        ("kms_key_id", raw.kms_key_id.as_ref().map(Spanned::span)),
+        ("tags", raw.tags.as_ref().map(Spanned::span)),
+        ("role_arn", raw.role_arn.as_ref().map(Spanned::span)),
+        ("settle", raw.settle.as_ref().map(Spanned::span)),
+        ("writes", raw.writes.as_ref().map(Spanned::span)),
+        ("sole", raw.sole.as_ref().map(Spanned::span)),
+        ("request_timeout", raw.request_timeout.as_ref().map(Spanned::span)),
+        ("proxy", raw.proxy.as_ref().map(Spanned::span)),
+        ("proxy_credentials", raw.proxy_credentials.as_ref().map(Spanned::span)),
+        ("ca_file", raw.ca_file.as_ref().map(Spanned::span)),
+    ]
+}
+
+/// Refuses two vaults in one place: each would hold the other's secrets for its own.
 pub(super) fn apart(reader: &mut Reader<'_>, vaults: &[Spanned<Vault>]) {
     for (at, second) in vaults.iter().enumerate() {
-        let Store::AgeDirectory { path, .. } = &second.get_ref().store;
-        let meets = |first: &&Spanned<Vault>| {
-            let Store::AgeDirectory { path: other, .. } = &first.get_ref().store;
-            path.starts_with(other) || other.starts_with(path)
+        let meets = |first: &&Spanned<Vault>| match (&first.get_ref().store, &second.get_ref().store) {
+            (Store::AgeDirectory(first), Store::AgeDirectory(second)) => first.meets(second),
+            (Store::AwsSecretsManager(first), Store::AwsSecretsManager(second)) => first.meets(second),
+            _ => false,
         };
         if let Some(first) = vaults[..at].iter().find(meets) {
-            let message =
-                format!("the vaults `{}` and `{}` share a directory", first.get_ref().name, second.get_ref().name);
+            let names = (&first.get_ref().name, &second.get_ref().name);
+            let (what, help) = match second.get_ref().store {
+                Store::AgeDirectory(_) => ("a directory", "give each vault a directory of its own, outside the other"),
+                Store::AwsSecretsManager(_) => {
+                    ("a region of one account", "one table serves all the rules that keep secrets there")
+                }
+            };
+            let message = format!("the vaults `{}` and `{}` share {what}", names.0, names.1);
             let problem = Problem::at(Code::SharedPath, second.span(), "and here", message);
-            let help = "give each vault a directory of its own, outside the other";
             reader.report(problem.and(first.span(), "here").help(help));
         }
     }
-}
-
-fn beside(path: &Path) -> PathBuf {
-    if path.file_name().is_some() {
-        path.with_file_name(defaults::IDENTITY_FILE)
-    } else {
-        path.join("..").join(defaults::IDENTITY_FILE)
-    }
-}
-
-fn identity(reader: &mut Reader<'_>, raw: &Spanned<raw::Identity>, vault: &Path) -> Option<IdentitySource> {
-    let place = raw.span();
-    match (raw.get_ref().file.as_ref(), raw.get_ref().credential.as_ref()) {
-        (Some(text), None) => {
-            let path = reader.path("file", text)?;
-            if path.starts_with(vault) {
-                let message = "the identity lies inside the vault that it opens";
-                let problem = Problem::at(Code::SharedPath, text.span(), "inside the vault", message);
-                reader.report(problem.help("put it beside: whoever copies the vault would copy its key as well"));
-                return None;
-            }
-            Some(IdentitySource::File(path))
-        }
-        (None, Some(text)) => credential(reader, text).map(IdentitySource::Credential),
-        (Some(first), Some(second)) => {
-            let problem = Problem::at(Code::SecretTwice, second.span(), "and once more", "`identity` is given twice");
-            reader.report(problem.and(first.span(), "given here").help("keep one of the two"));
-            None
-        }
-        (None, None) => {
-            let problem = Problem::at(Code::MissingKey, place, "empty", "`identity` does not say where it is");
-            reader.report(problem.help("write { file = \"identity.txt\" } or { credential = \"NAME\" }"));
-            None
-        }
-    }
-}
-
-fn recipient(reader: &mut Reader<'_>, text: Text) -> Option<String> {
-    if text.get_ref().parse::<age::x25519::Recipient>().is_ok() {
-        return Some(text.into_inner());
-    }
-    reader.masked.push(text.span());
-    let message = "a recipient is a public key of age, like \"age1…\"";
-    let help = "it is what age-keygen prints as \"Public key\"; the identity itself never stands here";
-    reader.report(Problem::at(Code::BadRecipient, text.span(), "no recipient", message).help(help));
-    None
 }

@@ -81,13 +81,17 @@ async fn vaults(config: &Config, lines: &mut Vec<CheckLine>) {
     };
     for (name, vault) in vaults {
         let what = format!("vault {name}");
-        let open = config.vaults.get(&name).and_then(|vault| {
-            let Store::AgeDirectory { path, .. } = &vault.store;
-            modes::below(path)
-        });
+        let (open, good) = match config.vaults.get(&name).map(|vault| &vault.store) {
+            Some(Store::AgeDirectory(vault)) => (modes::below(&vault.path), "can be read, opened and written"),
+            Some(Store::AwsSecretsManager(vault)) => (
+                modes::of_keys(None, vault.network.proxy.as_ref()),
+                "answers, and may be read and written; the right to make a secret (secretsmanager:CreateSecret) shows only then",
+            ),
+            None => (None, "can be used"),
+        };
         lines.push(match vault.check().await.map(|()| open) {
             Ok(Some(open)) => CheckLine::bad(what, Exit::Denied, open),
-            Ok(None) => CheckLine::good(what, "can be read, opened and written".to_owned()),
+            Ok(None) => CheckLine::good(what, good.to_owned()),
             Err(error) => CheckLine::bad(what, vault_exit(&error), error.to_string()),
         });
     }

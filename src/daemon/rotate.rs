@@ -69,7 +69,7 @@ async fn act(config: &Config, deed: Deed, args: &args::Rotate, json: bool) -> Re
     let wired = if args.dry_run {
         wire::world_with(config, observer, Arc::new(NoJournal::default())).await?
     } else {
-        wire::world(config, observer).await?
+        wire::writing_world(config, observer).await?
     };
     let until = wired.world.clock.boot().saturating_add(args.wait);
     let turn = Turn { world: &wired.world, deed, args, until, shutdown: &shutdown, progress: progress.as_deref() };

@@ -21,7 +21,7 @@ pub(super) async fn run(config: Config, json: bool) -> Result<Exit, Failure> {
     let failure = |message: String| Failure::new(Exit::Internal, message);
     let shutdown = signals::shutdown().map_err(|error| failure(format!("signals cannot be heard: {error}")))?;
     let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
-    let wired = wire::world(&config, observer).await?;
+    let wired = wire::writing_world(&config, observer).await?;
     let (caller, calls) = calls::line();
     let waking = caller.clone();
     let trigger = Trigger::start(move || waking.look()).await.map_err(|error| failure(error.to_string()))?;

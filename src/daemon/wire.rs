@@ -1,8 +1,9 @@
 //! Wires adapters to ports as the configuration says.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task;
 use tracing::{info, warn};
@@ -10,8 +11,8 @@ use tracing::{info, warn};
 use super::machine::{SystemClock, SystemEntropy, variable};
 use super::reach::{Reached, reach};
 use crate::config::{
-    Config, ConfigError, Environment, IdentitySource as IdentityPlace, KeyPair, Store, Vault as VaultConfig,
-    credential_path,
+    AgeDirectory, AwsSecretsManager, Config, ConfigError, Environment, IdentitySource as IdentityPlace, KeyPair, Store,
+    Vault as VaultConfig, credential_path,
 };
 use crate::domain::exit::Exit;
 use crate::domain::password::Generator;
@@ -28,11 +29,13 @@ use crate::ports::journal::{Journal as JournalPort, JournalError};
 use crate::ports::observer::Observer;
 use crate::ports::vault::Vault;
 use crate::vault::age::{AgeVault, BadRecipient, IdentitySource, Settings as AgeSettings};
+use crate::vault::aws::{AwsVault, BadSettings, Settings as AwsSettings};
 
 /// A world, and the emulators that live as long as it, by the names of their tenants.
 pub(super) struct Wired {
     pub(super) world: Arc<World>,
     emulators: BTreeMap<String, Arc<Emulator>>,
+    locks: Locks,
 }
 
 /// Why nothing could be wired.
@@ -55,6 +58,17 @@ pub(super) enum WireError {
     Recipient { vault: String, cause: BadRecipient },
     #[error("vault {vault}: {message}")]
     Identity { vault: String, message: String },
+    #[error("vault {vault}: {message}")]
+    VaultProxy { vault: String, message: String },
+    #[error("vault {vault}: {cause}")]
+    Aws { vault: String, cause: BadSettings },
+    #[error(
+        "vault {vault} is said to be written by one process only (sole = true), and {other} is one already, by the lock {}; \
+         end it first, or leave the work to it", .path.display()
+    )]
+    Taken { vault: String, other: String, path: PathBuf },
+    #[error("vault {vault}: {cause}")]
+    Lock { vault: String, cause: durable::Error },
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error("the rule at line {line}: {reason}")]
@@ -66,19 +80,24 @@ pub(super) enum WireError {
 }
 
 impl WireError {
-    pub(super) const fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Config(_)
             | Self::Recipient { .. }
             | Self::Rule { .. }
             | Self::Unreachable { .. }
-            | Self::Fixed { .. } => Exit::Configuration,
+            | Self::Fixed { .. }
+            | Self::Aws { .. } => Exit::Configuration,
             Self::Transport { .. } | Self::Emulator { .. } | Self::Journal(JournalError { denied: false, .. }) => {
                 Exit::Unavailable
             }
-            Self::Keys { .. } | Self::Identity { .. } | Self::Journal(JournalError { denied: true, .. }) => {
-                Exit::Denied
-            }
+            Self::Keys { .. }
+            | Self::Identity { .. }
+            | Self::VaultProxy { .. }
+            | Self::Journal(JournalError { denied: true, .. }) => Exit::Denied,
+            Self::Taken { .. } => Exit::Temporary,
+            Self::Lock { cause, .. } if cause.kind() == durable::Kind::Denied => Exit::Denied,
+            Self::Lock { .. } => Exit::Unavailable,
         }
     }
 }
@@ -88,11 +107,20 @@ pub(super) fn environment() -> Environment {
     Environment::from_lookup(variable)
 }
 
-/// Everything that rotations need.
+/// Everything that rotations need, for a process that looks and changes no secret.
 pub(super) async fn world(config: &Config, observer: Arc<dyn Observer>) -> Result<Wired, WireError> {
     config.check_files()?;
     let journal = journal(config).await?;
     world_with(config, observer, Arc::new(journal)).await
+}
+
+/// The same for a process that changes secrets: of the vaults that only one process may write, it is that process until its
+/// end.
+pub(super) async fn writing_world(config: &Config, observer: Arc<dyn Observer>) -> Result<Wired, WireError> {
+    config.check_files()?;
+    let journal = journal(config).await?;
+    let locks = locks(config, &config.state_dir(&environment())?, &Locks::new())?;
+    wired(config, observer, Arc::new(journal), locks).await
 }
 
 /// The journal of the state directory, and a word to the log where it could not simply be opened.
@@ -119,14 +147,23 @@ pub(super) async fn journal(config: &Config) -> Result<Journal, WireError> {
     Ok(journal)
 }
 
-/// The same with another journal than that of the state directory.
+/// The same as [`world`] with another journal than that of the state directory.
 pub(super) async fn world_with(
     config: &Config,
     observer: Arc<dyn Observer>,
     journal: Arc<dyn JournalPort>,
 ) -> Result<Wired, WireError> {
+    wired(config, observer, journal, Locks::new()).await
+}
+
+async fn wired(
+    config: &Config,
+    observer: Arc<dyn Observer>,
+    journal: Arc<dyn JournalPort>,
+    locks: Locks,
+) -> Result<Wired, WireError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let vaults = vaults(config)?;
+    let vaults = open_all(config, &locks)?;
     let mut emulators = BTreeMap::new();
     let mut tenants = BTreeMap::new();
     for tenant in config.tenants.values() {
@@ -144,7 +181,7 @@ pub(super) async fn world_with(
         entropy: Arc::new(SystemEntropy),
         observer,
     };
-    Ok(Wired { world: Arc::new(world), emulators })
+    Ok(Wired { world: Arc::new(world), emulators, locks })
 }
 
 /// What another configuration makes of a world. Tenants and vaults of which nothing has changed are handed on, with their
@@ -184,11 +221,14 @@ pub(super) async fn world_again(
     for (name, running) in &old.emulators {
         emulators.entry(name.clone()).or_insert_with(|| Arc::clone(running));
     }
+    // The locks of vaults that are gone guard what is still under way.
+    let locks = locks(config, &config.state_dir(&environment())?, &old.locks)?;
+    let is_same = |name: &str| prefixes(config, name) == prefixes(before, name);
     let mut vaults = BTreeMap::new();
     for (name, vault) in &config.vaults {
         let vault = match old.world.vaults.get(name) {
-            Some(kept) if before.vaults.get(name) == Some(vault) => Arc::clone(kept),
-            _ => open(vault)?,
+            Some(kept) if before.vaults.get(name) == Some(vault) && is_same(name) => Arc::clone(kept),
+            _ => open(config, vault, &locks)?,
         };
         vaults.insert(name.clone(), vault);
     }
@@ -202,12 +242,61 @@ pub(super) async fn world_again(
         entropy: Arc::clone(&old.world.entropy),
         observer,
     };
-    Ok(Wired { world: Arc::new(world), emulators })
+    Ok(Wired { world: Arc::new(world), emulators, locks })
 }
 
 /// The vaults alone, for looking into them while nothing else is there.
 pub(super) fn vaults(config: &Config) -> Result<BTreeMap<String, Arc<dyn Vault>>, WireError> {
-    config.vaults.values().map(|vault| Ok((vault.name.clone(), open(vault)?))).collect()
+    open_all(config, &Locks::new())
+}
+
+fn open_all(config: &Config, locks: &Locks) -> Result<BTreeMap<String, Arc<dyn Vault>>, WireError> {
+    config.vaults.values().map(|vault| Ok((vault.name.clone(), open(config, vault, locks)?))).collect()
+}
+
+fn open(config: &Config, vault: &VaultConfig, locks: &Locks) -> Result<Arc<dyn Vault>, WireError> {
+    match &vault.store {
+        Store::AgeDirectory(store) => age(&vault.name, store),
+        Store::AwsSecretsManager(store) => {
+            aws(config, &vault.name, store, store.sole && locks.contains_key(&vault.name))
+        }
+    }
+}
+
+/// Where the rules keep the secrets of a vault.
+fn prefixes(config: &Config, vault: &str) -> BTreeSet<String> {
+    let rules = config.rules.iter().filter(|rule| rule.vault == *vault);
+    rules.map(|rule| rule.secret.prefix(&rule.tenant, rule.kind)).collect()
+}
+
+/// The locks of the vaults that only one process may write, by the vaults' names.
+type Locks = BTreeMap<String, Arc<durable::Guard>>;
+
+/// Takes the locks of the vaults that only one process may write, but for those that are held. They keep the operator's own
+/// other processes out; that nobody else writes is what the operator says (`protocol.md`, rule 7).
+fn locks(config: &Config, state_dir: &Path, held: &Locks) -> Result<Locks, WireError> {
+    let mut locks = held.clone();
+    for vault in config.vaults.values() {
+        let is_sole = matches!(&vault.store, Store::AwsSecretsManager(vault) if vault.sole);
+        if !is_sole || locks.contains_key(&vault.name) {
+            continue;
+        }
+        let failed = |cause| WireError::Lock { vault: vault.name.clone(), cause };
+        let path = state_dir.join(format!("vault-{}.lock", vault.name));
+        let lock = match durable::lock(&path, Duration::ZERO) {
+            Ok(lock) => lock,
+            Err(error) if error.is_taken() => {
+                let other = durable::read(&path, 256).ok().flatten();
+                let other = other.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+                let other = other.filter(|text| !text.is_empty()).unwrap_or_else(|| "another process".to_owned());
+                return Err(WireError::Taken { vault: vault.name.clone(), other, path });
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        lock.say(&format!("process {}", std::process::id())).map_err(failed)?;
+        locks.insert(vault.name.clone(), Arc::new(lock));
+    }
+    Ok(locks)
 }
 
 /// The keys of a tenant, as they are now.
@@ -216,19 +305,43 @@ pub(super) fn keys(tenant: &str, pair: &KeyPair) -> Result<Keys, WireError> {
         .map_err(|problem| WireError::Keys { tenant: tenant.to_owned(), message: problem.to_string() })
 }
 
-fn open(vault: &VaultConfig) -> Result<Arc<dyn Vault>, WireError> {
-    let Store::AgeDirectory { path, identity, recipients } = &vault.store;
+fn age(name: &str, vault: &AgeDirectory) -> Result<Arc<dyn Vault>, WireError> {
+    let AgeDirectory { path, identity, recipients } = vault;
     let recipients = recipients
         .iter()
         .map(|recipient| recipient.parse())
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|cause| WireError::Recipient { vault: vault.name.clone(), cause })?;
+        .map_err(|cause| WireError::Recipient { vault: name.to_owned(), cause })?;
     let identity = match identity {
         IdentityPlace::File(file) => IdentitySource::File(file.clone()),
-        IdentityPlace::Credential(name) => credential(&vault.name, name)?,
+        IdentityPlace::Credential(credential) => self::credential(name, credential)?,
     };
     let settings = AgeSettings { path: path.clone(), identity, recipients, patience: AgeVault::PATIENCE };
     Ok(Arc::new(AgeVault::new(settings)))
+}
+
+fn aws(config: &Config, name: &str, vault: &AwsSecretsManager, sole: bool) -> Result<Arc<dyn Vault>, WireError> {
+    let proxy = vault.network.proxy.as_ref().map(|proxy| proxy.url(&environment())).transpose();
+    let proxy =
+        proxy.map_err(|problem| WireError::VaultProxy { vault: name.to_owned(), message: problem.to_string() })?;
+    let settings = AwsSettings {
+        name: name.to_owned(),
+        region: vault.region.clone(),
+        endpoint_url: vault.endpoint_url.as_ref().map(|address| address.as_str().to_owned()),
+        kms_key_id: vault.kms_key_id.clone(),
+        tags: vault.tags.clone(),
+        role_arn: vault.role_arn.clone(),
+        settle: vault.settle,
+        write_interval: Duration::try_from(vault.writes.interval()).unwrap_or_default(),
+        sole,
+        timeout: Duration::try_from(vault.network.request_timeout).unwrap_or_default(),
+        proxy,
+        ca_file: vault.network.ca_file.clone(),
+        prefixes: prefixes(config, name).into_iter().collect(),
+        clock: Arc::new(SystemClock),
+    };
+    let opened = AwsVault::new(settings).map_err(|cause| WireError::Aws { vault: name.to_owned(), cause })?;
+    Ok(Arc::new(opened))
 }
 
 fn credential(vault: &str, name: &str) -> Result<IdentitySource, WireError> {

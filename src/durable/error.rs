@@ -64,6 +64,12 @@ impl Error {
         &self.path
     }
 
+    /// Whether it is a lock that somebody else holds.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.step == Step::Lock && self.source.kind() == io::ErrorKind::TimedOut
+    }
+
     pub(super) fn new(step: Step, path: &Path, source: io::Error) -> Self {
         Self { step, path: path.to_owned(), doubtful: false, source }
     }

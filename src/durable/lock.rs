@@ -5,8 +5,8 @@
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{Error, Step};
@@ -18,7 +18,16 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(25);
 /// Holds a lock until it is dropped.
 #[derive(Debug)]
 pub struct Guard {
-    _file: File,
+    file: File,
+    path: PathBuf,
+}
+
+impl Guard {
+    /// Leaves a word in the file for whoever finds the lock taken.
+    pub fn say(&self, text: &str) -> Result<(), Error> {
+        let written = self.file.set_len(0).and_then(|()| self.file.write_all_at(text.as_bytes(), 0));
+        written.map_err(|error| Error::new(Step::Lock, &self.path, error))
+    }
 }
 
 /// Takes the lock on the file `path`, which is made at 0600 if it is missing, its directory being there. Blocks the thread
@@ -30,7 +39,7 @@ pub fn lock(path: &Path, patience: Duration) -> Result<Guard, Error> {
     loop {
         let file = open(path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) if still_there(&file, path).map_err(failed)? => return Ok(Guard { _file: file }),
+            Ok(()) if still_there(&file, path).map_err(failed)? => return Ok(Guard { file, path: path.to_owned() }),
             Ok(()) | Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }

@@ -75,9 +75,9 @@ impl Template {
         text.parse()
     }
 
-    /// Whether `secret` begins as the secrets of every account of this tenant and kind do.
+    /// What every name begins with that it gives to accounts of this tenant and kind.
     #[must_use]
-    pub fn may_name(&self, secret: &SecretName, tenant: &str, kind: Kind) -> bool {
+    pub fn prefix(&self, tenant: &str, kind: Kind) -> String {
         let mut beginning = String::new();
         for part in &self.parts {
             match part {
@@ -87,7 +87,13 @@ impl Template {
                 Part::Place(Place::Name | Place::Id) => break,
             }
         }
-        secret.as_str().starts_with(&beginning)
+        beginning
+    }
+
+    /// Whether `secret` begins as the secrets of every account of this tenant and kind do.
+    #[must_use]
+    pub fn may_name(&self, secret: &SecretName, tenant: &str, kind: Kind) -> bool {
+        secret.as_str().starts_with(&self.prefix(tenant, kind))
     }
 
     /// Whether the account's name is part of the secret's.
