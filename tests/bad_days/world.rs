@@ -1,5 +1,6 @@
 //! The engine's own daemon over real parts, the emulator among them, in virtual time: days pass in seconds.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,8 @@ use ncloud_rotator::domain::password::Generator;
 use ncloud_rotator::domain::policy::Setting;
 use ncloud_rotator::domain::secret::Keys;
 use ncloud_rotator::emulator::{Emulator, Settings, demo_keys};
-use ncloud_rotator::engine::watch::watch;
+use ncloud_rotator::engine::calls::line;
+use ncloud_rotator::engine::watch::{RELIST, watch};
 use ncloud_rotator::engine::world::{Managing, Stop, Tenant, World};
 use ncloud_rotator::journal::Journal;
 use ncloud_rotator::ncloud::{Api, SubAccounts, Transport, TransportSettings};
@@ -28,7 +30,6 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::Notify;
 
 use crate::clock::Virtual;
 
@@ -134,6 +135,7 @@ impl Days {
         let world = Arc::new(World {
             tenants: [("main".to_owned(), Arc::new(tenant))].into(),
             vaults: [("local".to_owned(), vault.clone())].into(),
+            paces: BTreeMap::new(),
             rules: rules.collect(),
             journal: Arc::new(Journal::open(&dir.path().join("state"), &System, clock.wall()).unwrap()),
             clock: clock.clone(),
@@ -146,7 +148,8 @@ impl Days {
     /// Lets the daemon run for so long, from a fresh start.
     pub(crate) async fn pass(&self, time: Duration) {
         let shutdown = self.clock.ends_after(time);
-        watch(&self.world, &Notify::new(), &shutdown).await;
+        let (_caller, calls) = line();
+        watch(Arc::clone(&self.world), RELIST, calls, &shutdown).await;
     }
 
     /// How often a fact was noted, by its name.
@@ -191,7 +194,7 @@ impl Days {
     /// The different passwords among them.
     pub(crate) fn passwords_tried(&self) -> usize {
         let sends = self.sends();
-        sends.iter().map(|entry| entry["password_sha256"].to_string()).collect::<std::collections::BTreeSet<_>>().len()
+        sends.iter().map(|entry| entry["password_sha256"].to_string()).collect::<BTreeSet<_>>().len()
     }
 
     async fn listing(&self, account: &str) -> Listing {
