@@ -174,7 +174,7 @@ fn while_the_clock_steps_away_nothing_is_applied_and_when_it_is_right_again_it_g
     assert_eq!(bench.emulator.sends_of("svc-batch").len(), 1, "nothing is applied by such a clock");
     bench.holds_the_promise();
     step("+0");
-    bench.run("rotate svc-batch --resume").ends_with(0);
+    rotates(&running, "svc-batch");
     ends(running);
     assert_eq!(bench.emulator.passwords_tried("svc-batch"), 1);
     bench.is_settled("svc-batch", 1);

@@ -170,3 +170,25 @@ fn every_command_that_an_error_names_is_one() {
     }
     assert!(found >= 3, "{found}");
 }
+
+/// `module::function`, in `tests/cli/module.rs`, or `tests/module/main.rs` for a suite of its own.
+#[test]
+fn every_test_that_the_runbook_names_is_there() {
+    let runbook = runbook();
+    let (_, days) = runbook.split_once("## Bad days").unwrap();
+    let rows: Vec<&str> = days.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 15);
+    for row in rows {
+        let columns: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let [day, sentence, tests] = columns[..] else { panic!("{row}") };
+        assert!(sentence.trim_end().ends_with('.'), "{day} has no sentence");
+        let named: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "nothing holds {day}");
+        for test in named {
+            let (module, function) = test.split_once("::").unwrap();
+            let files = [format!("tests/cli/{module}.rs"), format!("tests/{module}/main.rs")];
+            let found = files.iter().filter_map(|file| fs::read_to_string(root().join(file)).ok());
+            assert!(found.into_iter().any(|text| text.contains(&format!("fn {function}("))), "{test} is not there");
+        }
+    }
+}
