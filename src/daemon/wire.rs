@@ -330,6 +330,7 @@ fn aws(config: &Config, name: &str, vault: &AwsSecretsManager, sole: bool) -> Re
         endpoint_url: vault.endpoint_url.as_ref().map(|address| address.as_str().to_owned()),
         kms_key_id: vault.kms_key_id.clone(),
         tags: vault.tags.clone(),
+        credentials: None,
         role_arn: vault.role_arn.clone(),
         settle: vault.settle,
         write_interval: Duration::try_from(vault.writes.interval()).unwrap_or_default(),

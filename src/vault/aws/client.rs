@@ -42,7 +42,11 @@ pub(super) async fn connect(settings: &Settings, http: SharedHttpClient) -> Clie
         .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
         .operation_attempt_timeout(settings.timeout)
         .build();
-    let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let loader = match &settings.credentials {
+        Some(given) => aws_config::defaults(BehaviorVersion::v2026_01_12()).credentials_provider(given.clone()),
+        None => aws_config::defaults(BehaviorVersion::v2026_01_12()),
+    };
+    let shared = loader
         .region(Region::new(settings.region.clone()))
         .http_client(http)
         .timeout_config(timeouts)

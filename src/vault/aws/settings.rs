@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_secretsmanager::config::SharedCredentialsProvider;
 use jiff::SignedDuration;
 use url::Url;
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub kms_key_id: Option<String>,
     /// The tags of secrets that are made.
     pub tags: BTreeMap<String, String>,
+    /// Who hands out credentials; none: they are found as AWS's own tools find them.
+    pub credentials: Option<SharedCredentialsProvider>,
     /// The role to assume.
     pub role_arn: Option<String>,
     /// How long a write may stay unseen by readers.

@@ -120,8 +120,8 @@ impl AwsVault {
         }
         // A secret that was made a moment ago is not on the list yet.
         let pending = match listed {
-            Some(labels) => labels.pending,
-            None => self.labels(secret).await?.and_then(|told| told.answer.pending),
+            Some(labels) => labels.staged(),
+            None => self.labels(secret).await?.and_then(|told| told.answer.staged()),
         };
         let named = mark.filter(|mark| mark.provider.is_none());
         let named = named.map(|mark| Token::of_attempt(place.subject, mark.generation, mark.attempt));
