@@ -252,7 +252,9 @@ impl<'a> Driver<'a> {
                     _ => None,
                 };
                 let rollback = matches!(content, Content::Copy(from) if Some(from) != base);
-                let staging = Staging { over, token, generation, attempt, base, part, rollback, told_by, superseding };
+                let again = matches!(content, Content::Again(_));
+                let staging =
+                    Staging { over, token, generation, attempt, base, part, rollback, told_by, again, superseding };
                 self.stage(staging, password).await
             }
             Action::Permit { over, token } => {

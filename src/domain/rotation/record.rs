@@ -31,11 +31,11 @@ impl Record {
         }
     }
 
-    /// The password of `lost` is the password of `candidate` now: what is known of its sends goes with it.
+    /// The password of `lost` is the password of `candidate` now: what is known of its sends goes with it. The vault that
+    /// counted who might send it is gone, so that one send was never heard of, for all that anybody knows.
     pub fn again(&mut self, lost: Token, candidate: Token) {
-        if let Some(sends) = self.sends.remove(&lost) {
-            self.sends.entry(candidate).or_default().splice(..0, sends);
-        }
+        let sends = self.sends.remove(&lost).unwrap_or_default();
+        self.sends.entry(candidate).or_default().splice(..0, std::iter::once(None).chain(sends));
     }
 
     /// How many times `candidate` was sent from here.

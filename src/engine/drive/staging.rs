@@ -25,6 +25,8 @@ pub(super) struct Staging {
     pub(super) rollback: bool,
     /// The intent whose answer this is, when it takes that very intent's place.
     pub(super) told_by: Option<Token>,
+    /// Whether it was lost with its secret, and is put back (rule 13).
+    pub(super) again: bool,
     pub(super) superseding: bool,
 }
 
@@ -87,6 +89,9 @@ impl Driver<'_> {
             if let (Some(answer), Some(_)) = (candidate, staging.told_by) {
                 self.note_answer(answer).await;
             }
+            if let (Some(candidate), true) = (candidate, staging.again) {
+                self.note_doubt(candidate).await;
+            }
             self.world.note(&Fact::Staged {
                 account: &self.managed.name,
                 secret: &self.managed.secret,
@@ -105,6 +110,14 @@ impl Driver<'_> {
             Err(error) => Err(error),
         };
         if let Err(error) = noted {
+            self.world.note(&Fact::JournalFailed { account: &self.managed.name, error: &error.to_string() });
+        }
+    }
+
+    /// Notes one send that nobody heard of. Who else might send a password went with the secret that counted it, so that the
+    /// next rotation has to wait the fence (rule 7), also one of another run.
+    async fn note_doubt(&self, candidate: Token) {
+        if let Err(error) = self.world.journal.sending(&self.managed.subject, candidate).await {
             self.world.note(&Fact::JournalFailed { account: &self.managed.name, error: &error.to_string() });
         }
     }

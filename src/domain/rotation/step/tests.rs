@@ -792,6 +792,25 @@ fn a_deleted_secret_that_somebody_restored_gets_its_password_back() {
 }
 
 #[test]
+fn what_follows_a_password_that_was_put_back_waits_the_fence() {
+    let mut story = Story::about_to_send();
+    assert!(waits(story.told(Event::Answered(Answer::Blocked(Block::Throttled)))).is_some());
+    assert_eq!(story.told(Event::Woken), Action::Read);
+    assert_eq!(story.reads(&absent()), Action::Place { over: revision(0) });
+    let (stage, staged) = put_back(attempt(base(), 0));
+    assert_eq!(story.told(Event::Written(placed())), stage);
+    assert!(matches!(story.told(Event::Written(staged.clone())), Action::Send { .. }));
+    assert!(matches!(story.told(Event::Answered(Answer::Refused)), Action::Stage { content: Content::Fresh, .. }));
+    let put_back = staged.pending.unwrap().candidate;
+    let predecessor = Predecessor::Ended { candidate: Some(put_back), at: Some(at(0)), permits: Some(2) };
+    let version = ours(Token::placeholder(), 1);
+    let pending = Some(Pending { candidate: version.token, version, predecessor, permits: Some(1) });
+    let next = Snapshot { pending, ..placed() };
+    let waited = waits(story.told(Event::Written(next)));
+    assert_eq!(waited, Some((FENCE, Waiting::Fence)), "others may have been permitted to send it before the deletion");
+}
+
+#[test]
 fn a_secret_deleted_before_anything_was_sent_starts_over() {
     let mut story = Story::new();
     assert_eq!(story.reads(&idle()), STAGE(0, 1));
