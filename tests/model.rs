@@ -5,6 +5,8 @@
 //! Seconds here stand for minutes there: a signature lives 4 s and the gateway works on a request for 1 s at the most, so
 //! that a fence over exact clocks is 5 s.
 
+#[path = "model/acts.rs"]
+mod acts;
 #[path = "model/aws.rs"]
 mod aws;
 #[path = "model/cas.rs"]
@@ -17,100 +19,21 @@ mod config;
 mod turns;
 #[path = "model/world.rs"]
 mod world;
+#[path = "model/worlds.rs"]
+mod worlds;
 
 use rstest::rstest;
 use stateright::{Checker, HasDiscoveries, Model, Path};
 
 use aws::Aws;
 use cas::Cas;
-use config::{Clock, Config, Faults, Flaw, Start};
+use config::{Config, Faults, Flaw};
 use world::{Protocol, Turn, Vault, World};
-
-const EXACT: Clock = Clock { off: 0, unheard: None };
-const AHEAD: Clock = Clock { off: 1, unheard: None };
-const BEHIND: Clock = Clock { off: -1, unheard: None };
-/// Clocks that were set long ago, and have gone wrong by more than a fence since.
-const DRIFTED: &[[Clock; 2]] =
-    &[[Clock { off: 0, unheard: Some((-6, true)) }, EXACT], [Clock { off: 0, unheard: Some((6, true)) }, EXACT]];
-
-const NONE: Faults = Faults { refusals: 0, doubts: 0, blocks: 0, crashes: 0, journals: 0 };
-const REFUSAL: Faults = Faults { refusals: 1, ..NONE };
-const REFUSAL_AND_DOUBT: Faults = Faults { doubts: 1, ..REFUSAL };
-const CRASH: Faults = Faults { crashes: 1, ..NONE };
-
-/// Two replicas adopt one account; one refusal may happen, and whatever the provider does of itself.
-fn adoption() -> Config {
-    Config {
-        horizon: 6,
-        passwords: 2,
-        rotations: [1, 1],
-        faults: REFUSAL,
-        starts: &[Start::NeverOurs],
-        clocks: &[[EXACT, EXACT]],
-        wall: None,
-        skew: 0,
-        settle: 0,
-        lag: false,
-        complete_one_in: 400,
-        flaw: None,
-    }
-}
-
-/// One replica rotates twice while the other sleeps or works.
-fn twice() -> Config {
-    Config { starts: &[Start::Ours], rotations: [2, 1], faults: NONE, ..adoption() }
-}
-
-fn doubt() -> Config {
-    Config { horizon: 5, faults: REFUSAL_AND_DOUBT, ..adoption() }
-}
-
-fn twice_in_doubt() -> Config {
-    Config { horizon: 5, faults: Faults { doubts: 1, ..NONE }, ..twice() }
-}
-
-fn crash() -> Config {
-    Config { horizon: 5, faults: Faults { journals: 1, ..CRASH }, ..adoption() }
-}
-
-fn block() -> Config {
-    Config { horizon: 5, faults: Faults { blocks: 1, ..REFUSAL }, ..adoption() }
-}
-
-fn skew() -> Config {
-    Config { horizon: 7, skew: 1, clocks: &[[EXACT, AHEAD], [BEHIND, EXACT]], ..adoption() }
-}
-
-/// Stamped by an exact clock; signed and waited for by one that is as far ahead as it may be.
-fn skew_in_doubt() -> Config {
-    Config { horizon: 5, clocks: &[[EXACT, AHEAD]], faults: REFUSAL_AND_DOUBT, ..skew() }
-}
-
-fn drifted() -> Config {
-    Config { clocks: DRIFTED, ..adoption() }
-}
-
-fn wrong_wall_clock() -> Config {
-    Config { horizon: 1, wall: Some(-6), faults: CRASH, ..twice() }
-}
-
-fn lag() -> Config {
-    Config { horizon: 5, lag: true, ..adoption() }
-}
-
-fn late_reads() -> Config {
-    Config { horizon: 7, settle: 2, ..adoption() }
-}
-
-/// The other replica goes on to the next generation, which its own kind of trace needs.
-fn next_generation() -> Config {
-    Config { passwords: 3, rotations: [1, 2], ..adoption() }
-}
-
-fn three_candidates() -> Config {
-    let faults = Faults { refusals: 2, ..NONE };
-    Config { horizon: 11, passwords: 3, starts: &[Start::Placeholder], faults, ..adoption() }
-}
+use worlds::{
+    ADOPT, DUE, REFUSAL_AND_DOUBT, RESUME, ROLLBACK, ROTATE, adoption, block, crash, deleted, doubt, drifted, dropped,
+    edit, edit_of_a_stranger, lag, late_reads, next_generation, resumed, rollback, rollback_again, skew, skew_in_doubt,
+    sole, spaced, strange, three_candidates, twice, twice_in_doubt, vault_clock, wrong_wall_clock,
+};
 
 #[rstest]
 #[case::adoption(adoption())]
@@ -122,6 +45,12 @@ fn three_candidates() -> Config {
 #[case::drifted(drifted())]
 #[case::wrong_wall_clock(wrong_wall_clock())]
 #[case::lag(lag())]
+#[case::resumed(resumed())]
+#[case::rollback(rollback())]
+#[case::rollback_again(rollback_again())]
+#[case::rollback_twice(Config { asks: [&[ROLLBACK], &[ROLLBACK]], ..rollback() })]
+#[case::dropped(dropped())]
+#[case::deleted(deleted())]
 fn the_promise_holds_over_a_vault_that_compares_and_counts(#[case] config: Config) {
     holds::<Cas>(config);
 }
@@ -133,6 +62,18 @@ fn the_promise_holds_over_a_vault_that_compares_and_counts(#[case] config: Confi
 #[case::crash(crash())]
 #[case::late_reads(late_reads())]
 #[case::next_generation(next_generation())]
+#[case::resumed(resumed())]
+#[case::spaced(spaced())]
+#[case::rollback(rollback())]
+#[case::rollback_again(rollback_again())]
+#[case::rollback_twice(Config { asks: [&[ROLLBACK], &[ROLLBACK]], ..rollback() })]
+#[case::dropped(dropped())]
+#[case::deleted(deleted())]
+#[case::edit(edit())]
+#[case::edit_under_a_rollback(Config { horizon: 5, asks: [&[ROLLBACK], &[RESUME]], starts: rollback().starts, ..edit() })]
+#[case::strange(strange())]
+#[case::sole(sole())]
+#[case::vault_clock_behind(vault_clock(-1))]
 fn the_promise_holds_over_a_vault_like_that_of_aws(#[case] config: Config) {
     holds::<Aws>(config);
 }
@@ -145,6 +86,9 @@ fn the_promise_holds_over_a_vault_like_that_of_aws(#[case] config: Config) {
 #[case::lag(Config { faults: REFUSAL_AND_DOUBT, ..lag() })]
 #[case::skew(Config { horizon: 8, ..skew_in_doubt() })]
 #[case::three_candidates(three_candidates())]
+#[case::spaced(spaced())]
+#[case::spaced_and_adopted(Config { asks: [&[DUE], &[ADOPT]], ..spaced() })]
+#[case::dropped(Config { horizon: 5, faults: REFUSAL_AND_DOUBT, ..dropped() })]
 #[ignore = "minutes; run with `cargo test --test model -- --ignored --test-threads 1`"]
 fn the_promise_holds_in_larger_worlds_over_a_vault_that_compares_and_counts(#[case] config: Config) {
     holds::<Cas>(config);
@@ -155,6 +99,14 @@ fn the_promise_holds_in_larger_worlds_over_a_vault_that_compares_and_counts(#[ca
 #[case::late_reads(Config { faults: REFUSAL_AND_DOUBT, ..late_reads() })]
 #[case::next_generation(Config { faults: REFUSAL_AND_DOUBT, ..next_generation() })]
 #[case::three_candidates(three_candidates())]
+#[case::spaced(spaced())]
+#[case::spaced_and_adopted(Config { asks: [&[DUE], &[ADOPT]], ..spaced() })]
+#[case::vault_clock_ahead(vault_clock(1))]
+#[case::edit_and_rotate(Config { asks: [&[ROTATE, RESUME], &[ROTATE]], ..edit() })]
+#[case::edit_in_doubt(Config { asks: [&[RESUME], &[RESUME, RESUME]], faults: REFUSAL_AND_DOUBT, ..edit() })]
+#[case::edit_of_a_stranger(edit_of_a_stranger())]
+#[case::strange_in_doubt(Config { horizon: 5, asks: [&[ROTATE], &[RESUME, ADOPT]], faults: REFUSAL_AND_DOUBT, ..strange() })]
+#[case::sole(Config { horizon: 8, faults: Faults { blocks: 1, ..sole().faults }, ..sole() })]
 #[ignore = "minutes; run with `cargo test --test model -- --ignored --test-threads 1`"]
 fn the_promise_holds_in_larger_worlds_over_a_vault_like_that_of_aws(#[case] config: Config) {
     holds::<Aws>(config);
@@ -171,6 +123,8 @@ fn the_promise_holds_in_larger_worlds_over_a_vault_like_that_of_aws(#[case] conf
 #[case(Flaw::ClocksUnguarded, drifted())]
 #[case(Flaw::StampsUnheard, wrong_wall_clock())]
 #[case(Flaw::ProviderGone, adoption())]
+#[case(Flaw::RollbackForgotten, rollback_again())]
+#[case(Flaw::TokensTakenForCandidates, deleted())]
 fn a_rule_taken_away_is_missed_over_a_vault_that_compares_and_counts(#[case] flaw: Flaw, #[case] config: Config) {
     breaks::<Cas>(flaw, config);
 }
@@ -184,6 +138,12 @@ fn a_rule_taken_away_is_missed_over_a_vault_that_compares_and_counts(#[case] fla
 #[case(Flaw::TwoReads, adoption())]
 #[case(Flaw::UsedTokenTrusted, adoption())]
 #[case(Flaw::SettleForgotten, late_reads())]
+#[case(Flaw::RollbackForgotten, rollback_again())]
+#[case(Flaw::TokensTakenForCandidates, deleted())]
+#[case(Flaw::WriteIsRead, Config { asks: [&[ROTATE, RESUME], &[RESUME]], ..edit() })]
+#[case(Flaw::FirstForgets, edit_of_a_stranger())]
+#[case(Flaw::JournalTrusted, sole())]
+#[case(Flaw::VaultClockTrusted, vault_clock(-4))]
 fn a_rule_taken_away_is_missed_over_a_vault_like_that_of_aws(#[case] flaw: Flaw, #[case] config: Config) {
     breaks::<Aws>(flaw, config);
 }

@@ -1,5 +1,7 @@
 //! What the checker explores: bounds, faults, clocks, and which rule is taken away.
 
+use ncloud_rotator::domain::rotation::{Goal, Insistence, Maker};
+
 /// Passwords are numbered as they are made; 0 is the one from before the first rotation.
 pub(crate) type Password = u8;
 
@@ -10,10 +12,16 @@ pub(crate) struct Config {
     pub(crate) horizon: u16,
     /// Passwords that may be made.
     pub(crate) passwords: Password,
-    /// Rotations that each replica may begin.
-    pub(crate) rotations: [u8; 2],
+    /// What each replica is asked for, one thing after the other.
+    pub(crate) asks: [&'static [Ask]; 2],
+    /// Who makes the passwords.
+    pub(crate) maker: Maker,
     /// Faults that may happen.
     pub(crate) faults: Faults,
+    /// What people may do to the secret.
+    pub(crate) acts: Acts,
+    /// How often time may leap to where the first replica that waits for its spacing goes on.
+    pub(crate) leaps: u8,
     /// What the current version is at first.
     pub(crate) starts: &'static [Start],
     /// Whether each replica has heard the gateway, and how far its clock is then off, in seconds.
@@ -25,12 +33,50 @@ pub(crate) struct Config {
     pub(crate) skew: u16,
     /// How long a write may stay unseen by readers, in seconds.
     pub(crate) settle: u16,
+    /// How far the vault's own clock is off, in seconds; none when replicas are not told.
+    pub(crate) vault_clock: Option<i8>,
+    /// Whether the operator said that nobody else writes to the vault (rule 7).
+    pub(crate) sole: bool,
     /// Whether a result may wait before it is handled.
     pub(crate) lag: bool,
     /// Whether this state in so many is also run to its end; 0 for none.
     pub(crate) complete_one_in: u64,
     /// What is broken on purpose.
     pub(crate) flaw: Option<Flaw>,
+}
+
+impl Config {
+    /// Whether everybody rotates, with passwords made here, and no person does anything.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        let rotates = self.asks.iter().flat_map(|asks| asks.iter()).all(|(goal, _)| *goal == Goal::Rotate);
+        rotates && self.maker == Maker::Us && self.acts == Acts::default()
+    }
+}
+
+/// What a replica is asked for.
+pub(crate) type Ask = (Goal, Insistence);
+
+/// What people may do to the secret, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Acts {
+    /// Puts of a copy of the current or the previous value, made current under a token of the human's own.
+    pub(crate) copies: u8,
+    /// Puts of a value with another password and no mark that fits, made current.
+    pub(crate) strange: u8,
+    /// An operator's `drop_pending`.
+    pub(crate) drops: u8,
+    /// Deletions of the whole secret.
+    pub(crate) deletions: u8,
+}
+
+/// One act of a person. "Current" and "previous" are what they are at that moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Act {
+    CopyCurrent,
+    CopyPrevious,
+    PutStrange,
+    Drop,
+    Delete,
 }
 
 /// How many of each fault may happen, all replicas together.
@@ -46,6 +92,8 @@ pub(crate) struct Faults {
     pub(crate) crashes: u8,
     /// Crashes that lose the journal as well.
     pub(crate) journals: u8,
+    /// Crashes after which the journal is one from before the last send.
+    pub(crate) backups: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,7 +101,12 @@ pub(crate) enum Start {
     Placeholder,
     NeverOurs,
     Ours,
+    /// Ours, after another of ours that is still there.
+    OursAgain,
 }
+
+/// The password before the one from before the first rotation.
+pub(crate) const OLDEST: Password = 100;
 
 /// A replica's idea of gateway time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +146,18 @@ pub(crate) enum Flaw {
     UsedTokenTrusted,
     /// A late read that does not show a used token passes for a fresh one (rule 4).
     SettleForgotten,
+    /// The vault's own clock is taken for the gateway's (rule 8).
+    VaultClockTrusted,
+    /// Whoever alone writes to a vault trusts a journal that another run kept (rule 7).
+    JournalTrusted,
+    /// A write of the pending label passes for a read of both (rule 2).
+    WriteIsRead,
+    /// The first candidate over what was never ours waits for nothing even after another one was pending (rule 1).
+    FirstForgets,
+    /// A rollback is staged without saying that it is one (rule 10).
+    RollbackForgotten,
+    /// What is known of a password is kept under its token, which comes again (rule 4).
+    TokensTakenForCandidates,
     /// The provider never answers again, which ends no rotation.
     ProviderGone,
 }

@@ -6,13 +6,14 @@ use ncloud_rotator::domain::Timestamp;
 use ncloud_rotator::domain::gateway::Gateway;
 use ncloud_rotator::domain::rotation::snapshot::{Owner, Pending, Predecessor, Snapshot, Version};
 use ncloud_rotator::domain::rotation::{
-    Action, Answer, Block, Doubt, Event, Goal, Heard, Insistence, Maker, Moment, Plan, Record, Rotation, VaultTrouble,
+    Action, Answer, Block, Content, Doubt, Event, Heard, Maker, Moment, Plan, Record, Rotation, VaultTrouble, Waiting,
     step,
 };
 use ncloud_rotator::domain::token::Token;
 
-use crate::config::Flaw;
-use crate::world::{Flight, Protocol, Todo, Turn, Vault, World, Write, subject, time};
+use crate::acts;
+use crate::config::{Ask, Flaw, Password};
+use crate::world::{Flight, Protocol, Replica, Staged, Todo, Turn, Vault, World, Write, subject, time};
 
 /// Seconds for which the gateway takes a signature, and for which it may work on what it took.
 const LIFETIME: u16 = 4;
@@ -34,17 +35,10 @@ impl<V: Vault> Protocol<V> {
         }
     }
 
-    pub(crate) fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self, (goal, insists): Ask) -> Plan {
         let settle = if self.config.flaw == Some(Flaw::SettleForgotten) { 0 } else { self.config.settle };
         let settle = SignedDuration::from_secs(settle.into());
-        Plan {
-            subject: subject(),
-            gateway: self.gateway(),
-            settle,
-            goal: Goal::Rotate,
-            maker: Maker::Us,
-            insists: Insistence::Spacing,
-        }
+        Plan { subject: subject(), gateway: self.gateway(), settle, goal, maker: self.config.maker, insists }
     }
 
     fn clock(world: &World<V>, who: usize) -> Timestamp {
@@ -63,14 +57,22 @@ impl<V: Vault> Protocol<V> {
         Moment { now: Self::clock(world, who), heard }
     }
 
-    pub(crate) fn begin(&self, world: &mut World<V>, who: usize) {
-        let rotation = Rotation::new(self.plan());
+    /// Begins what `who` is asked for next; none when that was all.
+    pub(crate) fn begin_next(&self, world: &mut World<V>, who: usize) -> Option<()> {
+        let ask = *self.config.asks[who].get(world.replicas[who].begun)?;
+        self.begin(world, who, ask);
+        world.replicas[who].begun += 1;
+        Some(())
+    }
+
+    pub(crate) fn begin(&self, world: &mut World<V>, who: usize, ask: Ask) {
+        let rotation = Rotation::new(self.plan(ask));
         let event = Event::Begin(world.replicas[who].journal.clone());
         let (rotation, action) = step(rotation, self.moment(world, who), event);
         let replica = &mut world.replicas[who];
         replica.rotation = rotation;
+        replica.held.clear();
         replica.todo = Todo::Perform(action);
-        replica.rotations += 1;
     }
 
     /// Tells `step` an event, now.
@@ -80,6 +82,9 @@ impl<V: Vault> Protocol<V> {
         let (rotation, action) = step(replica.rotation.clone(), moment, event);
         replica.rotation = rotation;
         replica.todo = Todo::Perform(action);
+        if matches!(action, Action::Finish(_)) {
+            replica.held.clear();
+        }
     }
 
     /// Something was performed: `step` is told now, or whenever the replica gets round to it.
@@ -92,12 +97,12 @@ impl<V: Vault> Protocol<V> {
     }
 
     fn answer(&self, world: &mut World<V>, who: usize, answer: Answer) {
-        let Todo::Answer(token) = world.replicas[who].todo else { return };
+        let Todo::Answer { candidate } = world.replicas[who].todo else { return };
         let noted = match answer {
             Answer::Ambiguous(_) if self.config.flaw == Some(Flaw::DoubtIsRefusal) => Answer::Refused,
             _ => answer,
         };
-        world.replicas[who].journal.answered(token, noted);
+        world.replicas[who].journal.answered(candidate, noted);
         self.hear(world, who, Event::Answered(noted));
     }
 
@@ -116,32 +121,15 @@ impl<V: Vault> Protocol<V> {
             }
             Action::Wait { until, .. } if as_of < until => return None,
             Action::Wait { .. } => self.tell(world, who, Event::Woken),
-            Action::Finish(_) if world.replicas[who].rotations >= self.config.rotations[who] => return None,
-            Action::Finish(_) => self.begin(world, who),
-            // These models make their own passwords, and delete nothing; rules 11 and 13 are told in the step's tables.
-            Action::Generate { .. } | Action::Restore { .. } => return None,
-            Action::Send { token, signed_at, .. } => self.send(world, who, token, signed_at),
-            Action::Place { .. } | Action::Stage { .. } | Action::Permit { .. } | Action::Promote { .. } => {
-                let unheard = world.replicas[who].clock.unheard;
-                let stamp = match unheard {
-                    Some((_, false)) if self.config.flaw != Some(Flaw::StampsUnheard) => None,
-                    _ => Some(as_of),
-                };
-                let (password, now) = (world.made + 1, world.now);
-                let (settle, flaw) = (self.config.settle, self.config.flaw);
-                let mut written = world.vault.write(&Write { action, password, as_of, stamp, now, settle, flaw });
-                if let (Action::Stage { .. }, Ok(_)) = (action, &written) {
-                    if password > self.config.passwords {
-                        return None;
-                    }
-                    world.made = password;
-                }
-                if self.config.flaw == Some(Flaw::UsedTokenTrusted) && written == Err(VaultTrouble::TokenUsed) {
-                    written = Ok(Self::trusting(world, as_of, action)?);
-                }
-                if let (Some(Flaw::NoGenerations), Ok(snapshot)) = (self.config.flaw, &mut written) {
-                    disguise(snapshot);
-                }
+            Action::Finish(_) => self.begin_next(world, who)?,
+            Action::Send { token, candidate, signed_at } => self.send(world, who, token, candidate, signed_at),
+            Action::Generate { candidate, signed_at, .. } => self.leave(world, who, candidate, None, signed_at),
+            Action::Place { .. }
+            | Action::Stage { .. }
+            | Action::Permit { .. }
+            | Action::Promote { .. }
+            | Action::Restore { .. } => {
+                let mut written = self.write(world, who, action, as_of)?;
                 if !heard {
                     written = Err(VaultTrouble::Doubtful);
                 }
@@ -151,50 +139,157 @@ impl<V: Vault> Protocol<V> {
         Some(())
     }
 
+    /// Writes to the vault; none where more passwords would be made than the model has.
+    fn write(
+        &self,
+        world: &mut World<V>,
+        who: usize,
+        action: Action,
+        as_of: Timestamp,
+    ) -> Option<Result<Snapshot, VaultTrouble>> {
+        let stamp = match world.replicas[who].clock.unheard {
+            Some((_, false)) if self.config.flaw != Some(Flaw::StampsUnheard) => None,
+            _ => Some(as_of),
+        };
+        let staged = match action {
+            Action::Stage { token, generation, attempt, content, .. } => {
+                match staged(world, who, token, Owner::Ours { generation, attempt }, content) {
+                    Some(staged) => Some(staged),
+                    None => return Some(Err(VaultTrouble::Moved)),
+                }
+            }
+            _ => None,
+        };
+        let (now, settle, flaw) = (world.now, self.config.settle, self.config.flaw);
+        let mut written = world.vault.write(&Write { action, staged: staged.clone(), as_of, stamp, now, settle, flaw });
+        if written.is_ok() {
+            if matches!(action, Action::Stage { content: Content::Fresh, .. }) {
+                world.made += 1;
+            }
+            if world.made > self.config.passwords {
+                return None;
+            }
+            if matches!(action, Action::Stage { .. } | Action::Promote { .. }) {
+                world.excuse.dropped = false;
+            }
+        }
+        if let (Action::Stage { content: Content::Again(_), .. }, Ok(Snapshot { pending: Some(again), .. })) =
+            (action, &written)
+        {
+            world.replicas[who].journal.sending(again.candidate);
+        }
+        if self.config.flaw == Some(Flaw::UsedTokenTrusted) && written == Err(VaultTrouble::TokenUsed) {
+            written = Ok(Self::trusting(world, as_of, action)?);
+        }
+        let written = written.map(|snapshot| self.shown(world, who, snapshot));
+        if let (Some(password), Ok(snapshot)) = (staged.and_then(|staged| staged.password), &written)
+            && self.holds_passwords()
+        {
+            let candidate = snapshot.pending.as_ref().map(|pending| pending.candidate);
+            world.replicas[who].held.extend(candidate.map(|candidate| (candidate, password)));
+        }
+        Some(written)
+    }
+
+    /// Whether it matters which process holds which password.
+    const fn holds_passwords(&self) -> bool {
+        self.config.acts.deletions > 0 || matches!(self.config.maker, Maker::Provider)
+    }
+
     fn read(&self, world: &World<V>, who: usize, as_of: Timestamp, choice: usize) -> Option<Snapshot> {
-        let mut snapshot = world.vault.reads(as_of).into_iter().nth(choice)?;
-        let before = world.replicas[who].rotation.seen();
-        match (self.config.flaw, before) {
-            (Some(Flaw::TwoReads), Some(before)) => snapshot.pending.clone_from(&before.pending),
-            (Some(Flaw::NoGenerations), _) => disguise(&mut snapshot),
+        let mut snapshot = world.vault.reads(as_of, world.now).into_iter().nth(choice)?;
+        if let (Some(Flaw::TwoReads), Some(before)) = (self.config.flaw, world.replicas[who].rotation.seen()) {
+            snapshot.pending.clone_from(&before.pending);
+        }
+        Some(self.shown(world, who, snapshot))
+    }
+
+    /// What the replica makes of a snapshot.
+    fn shown(&self, world: &World<V>, who: usize, mut snapshot: Snapshot) -> Snapshot {
+        snapshot.sole = self.config.sole;
+        match self.config.flaw {
+            Some(Flaw::NoGenerations) => disguise(&mut snapshot),
+            Some(Flaw::RollbackForgotten) => snapshot.pending.iter_mut().for_each(unmark),
+            Some(Flaw::VaultClockTrusted) => snapshot.skew = None,
+            Some(Flaw::FirstForgets) => forget(&mut snapshot),
+            Some(Flaw::JournalTrusted) => trust(&mut snapshot, &world.replicas[who].journal),
             _ => {}
         }
-        Some(snapshot)
+        snapshot
     }
 
     /// What a replica believes when it takes a used token for its own successful write.
     fn trusting(world: &World<V>, as_of: Timestamp, action: Action) -> Option<Snapshot> {
         let Action::Stage { token, generation, attempt, .. } = action else { return None };
-        let mut snapshot = world.vault.reads(as_of).into_iter().next()?;
+        let mut snapshot = world.vault.reads(as_of, world.now).into_iter().next()?;
         let version = Version { token, owner: Owner::Ours { generation, attempt }, created_at: None };
         snapshot.pending =
             Some(Pending { candidate: version.token, version, predecessor: Predecessor::Nothing, permits: None });
         Some(snapshot)
     }
 
-    fn send(&self, world: &mut World<V>, who: usize, token: Token, signed_at: Timestamp) {
-        let Some(password) = world.vault.password(token) else {
+    fn send(&self, world: &mut World<V>, who: usize, token: Token, candidate: Token, signed_at: Timestamp) {
+        let held = world.replicas[who].held.get(&candidate).copied();
+        let Some(password) = held.or_else(|| world.vault.password(token)) else {
             return self.tell(world, who, Event::Delayed);
         };
+        if held.is_none() && self.holds_passwords() {
+            world.replicas[who].held.insert(candidate, password);
+            return self.tell(world, who, Event::Delayed);
+        }
+        self.leave(world, who, candidate, Some(password), signed_at);
+    }
+
+    /// A request leaves: the record first.
+    fn leave(
+        &self,
+        world: &mut World<V>,
+        who: usize,
+        candidate: Token,
+        password: Option<Password>,
+        signed_at: Timestamp,
+    ) {
         let signed_at = if self.config.flaw == Some(Flaw::SignsLate) { Self::clock(world, who) } else { signed_at };
         let signed = signed_at.as_second() - time(0).as_second();
         let dies = u16::try_from(signed + i64::from(LIFETIME + TIMEOUT)).unwrap_or(0);
-        world.replicas[who].journal.sending(token);
-        world.replicas[who].todo = Todo::Answer(token);
+        let replica = &mut world.replicas[who];
+        if self.config.faults.backups > 0 {
+            replica.backup.clone_from(&replica.journal);
+        }
+        replica.journal.sending(candidate);
+        replica.todo = Todo::Answer { candidate };
         if dies > world.now {
             world.flights.push(Flight { dies, password, waiter: Some(who) });
             world.flights.sort_unstable();
         }
     }
 
-    fn land(&self, world: &mut World<V>, flight: usize, change: bool, answer: Option<Answer>) {
+    /// The gateway is done with a request. None where more passwords would be made than the model has.
+    fn land(&self, world: &mut World<V>, flight: usize, change: bool, answer: Option<Answer>) -> Option<()> {
         let flight = world.flights.remove(flight);
         if change {
-            world.live = flight.password;
+            world.live = match flight.password {
+                Some(password) => password,
+                None => self.make(world, flight.waiter.filter(|_| answer == Some(Answer::Accepted)))?,
+            };
+            if flight.password.is_none() {
+                world.excuse_lost();
+            }
         }
         if let (Some(who), Some(answer)) = (flight.waiter, answer) {
             self.answer(world, who, answer);
         }
+        Some(())
+    }
+
+    /// The provider makes a password, and tells it to whoever hears.
+    fn make(&self, world: &mut World<V>, hears: Option<usize>) -> Option<Password> {
+        world.made += 1;
+        let (made, replicas) = (world.made, &mut world.replicas);
+        if let Some(Replica { todo: Todo::Answer { candidate }, held, .. }) = hears.map(|who| &mut replicas[who]) {
+            held.insert(*candidate, made);
+        }
+        (made <= self.config.passwords).then_some(made)
     }
 
     /// The same turn, in place; [`None`] when it cannot be taken.
@@ -216,20 +311,20 @@ impl<V: Vault> Protocol<V> {
                 let Todo::Hear(event) = world.replicas[who].todo.clone() else { return None };
                 self.hear(world, who, event);
             }
-            Turn::Accept(flight) => self.land(world, flight, true, Some(Answer::Accepted)),
+            Turn::Accept(flight) => self.land(world, flight, true, Some(Answer::Accepted))?,
             Turn::AcceptUnheard(flight) => {
                 world.left.doubts = world.left.doubts.saturating_sub(1);
-                self.land(world, flight, true, Some(doubt));
+                self.land(world, flight, true, Some(doubt))?;
             }
             Turn::Refuse(flight) => {
-                if world.live != world.flights[flight].password {
+                if Some(world.live) != world.flights[flight].password {
                     world.left.refusals -= 1;
                 }
-                self.land(world, flight, false, Some(Answer::Refused));
+                self.land(world, flight, false, Some(Answer::Refused))?;
             }
             Turn::Block(flight) => {
                 world.left.blocks -= 1;
-                self.land(world, flight, false, Some(Answer::Blocked(Block::Throttled)));
+                self.land(world, flight, false, Some(Answer::Blocked(Block::Throttled)))?;
             }
             Turn::TimeOut(who) => {
                 let flight = world.flights.iter_mut().find(|flight| flight.waiter == Some(who));
@@ -240,24 +335,95 @@ impl<V: Vault> Protocol<V> {
                 self.answer(world, who, doubt);
                 world.flights.sort_unstable();
             }
-            Turn::Crash(who) | Turn::CrashAndLoseJournal(who) => {
+            Turn::Crash(who) | Turn::CrashAndLoseJournal(who) | Turn::CrashAndRestoreJournal(who) => {
                 world.left.crashes -= 1;
-                if matches!(turn, Turn::CrashAndLoseJournal(_)) {
-                    world.left.journals -= 1;
-                    world.replicas[who].journal = Record::new();
+                match turn {
+                    Turn::CrashAndLoseJournal(_) => {
+                        world.left.journals -= 1;
+                        world.replicas[who].journal = Record::new();
+                    }
+                    Turn::CrashAndRestoreJournal(_) => {
+                        world.left.backups -= 1;
+                        world.replicas[who].journal = world.replicas[who].backup.clone();
+                    }
+                    _ => {}
                 }
-                for flight in world.flights.iter_mut().filter(|flight| flight.waiter == Some(who)) {
-                    flight.waiter = None;
-                }
-                world.flights.sort_unstable();
-                if let Some(off) = self.config.wall {
-                    world.replicas[who].clock.unheard = Some((off, false));
-                }
-                self.begin(world, who);
-                world.replicas[who].rotations -= 1;
+                self.crash(world, who)?;
+            }
+            Turn::Act(act) => acts::take(world, act)?,
+            Turn::Leap => {
+                let waits = world.replicas.iter().filter_map(|replica| match replica.todo {
+                    Todo::Perform(Action::Wait { until, why: Waiting::Spacing }) => Some(until),
+                    _ => None,
+                });
+                let until = waits.min()?.as_second() - time(0).as_second();
+                world.now = u16::try_from(until).ok().filter(|until| *until > world.now)?;
+                world.since = world.now;
+                world.leaps -= 1;
+                world.flights.clear();
+                world.vault.tick(world.now);
             }
         }
         Some(())
+    }
+
+    /// The replica starts again with the same ask.
+    fn crash(&self, world: &mut World<V>, who: usize) -> Option<()> {
+        for flight in world.flights.iter_mut().filter(|flight| flight.waiter == Some(who)) {
+            flight.waiter = None;
+        }
+        world.flights.sort_unstable();
+        if let Some(off) = self.config.wall {
+            world.replicas[who].clock.unheard = Some((off, false));
+        }
+        world.replicas[who].begun = world.replicas[who].begun.checked_sub(1)?;
+        self.begin_next(world, who)?;
+        world.excuse_lost();
+        Some(())
+    }
+}
+
+/// What a candidate holds, and whose it is; none when the version that it copies is gone.
+fn staged<V: Vault>(world: &mut World<V>, who: usize, token: Token, ours: Owner, content: Content) -> Option<Staged> {
+    let Owner::Ours { generation, attempt } = ours else { return None };
+    let replica = &world.replicas[who];
+    let current = replica.rotation.seen().and_then(|seen| seen.current.as_ref()).map(|current| current.token);
+    let (token, owner, password) = match content {
+        Content::Fresh => (token, ours, Some(world.made + 1)),
+        Content::Copy(from) if Some(from) == current => (token, ours, Some(world.vault.password(from)?)),
+        Content::Copy(from) => (token, Owner::Rollback { generation, attempt }, Some(world.vault.password(from)?)),
+        Content::Again(candidate) => (token, ours, Some(*replica.held.get(&candidate)?)),
+        Content::Generated(intent) => (token, Owner::Generated { generation }, Some(*replica.held.get(&intent)?)),
+        Content::Intent => (acts::draw(world), Owner::Intent { generation }, None),
+    };
+    Some(Staged { version: Version { token, owner, created_at: None }, password })
+}
+
+/// Makes an old journal look as though it knew of every send.
+fn trust(snapshot: &mut Snapshot, journal: &Record) {
+    if let Some(Pending { predecessor: Predecessor::Ended { candidate: Some(before), permits, .. }, .. }) =
+        &mut snapshot.pending
+    {
+        snapshot.counts_permits = true;
+        *permits = u32::try_from(journal.count(*before)).ok();
+    }
+}
+
+/// Makes a rollback look like any other candidate.
+const fn unmark(pending: &mut Pending) {
+    if let Owner::Rollback { generation, attempt } = pending.version.owner {
+        pending.version.owner = Owner::Ours { generation, attempt };
+    }
+}
+
+/// Makes the first candidate of a generation look as though nothing had been pending before it.
+fn forget(snapshot: &mut Snapshot) {
+    let adopted = |current: &Version| matches!(current.owner, Owner::NeverOurs | Owner::Placeholder);
+    if let Some(pending) = &mut snapshot.pending
+        && matches!(pending.version.owner, Owner::Ours { attempt: 0, .. })
+        && snapshot.current.as_ref().is_some_and(adopted)
+    {
+        pending.predecessor = Predecessor::Nothing;
     }
 }
 
