@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::parallel;
+use crate::process::until;
 use crate::relay::{Fate, Strike};
 use crate::world::World;
 
@@ -144,7 +145,7 @@ fn ordeal(template: &Arc<World>, case: Case) -> bool {
         world.holds_the_promise(&what);
     }
     if strike == Strike::Stall {
-        seat.relay.release();
+        seat.relay.let_go();
     }
     match (strike, running.finish().code) {
         // The very last answer may find it at its end.
@@ -161,7 +162,8 @@ fn ordeal(template: &Arc<World>, case: Case) -> bool {
     let before = world.standing();
     world.restart("state", &[]);
     world.goes_on_and_begins_nothing(&before, same_password, &what);
-    seat.relay.release();
+    seat.relay.let_go();
+    until("the arrival of late requests", || seat.relay.is_quiet());
     world.is_settled(&what);
     seat.ends_well();
     struck.is_some()

@@ -1,8 +1,11 @@
 //! Killed at every boundary, with the real program, the real emulator and a real vault: nothing is ever lost, and no restart
 //! rotates anything.
+//!
+//! This is a test like the others, and `tests/torture --kills N --seed S` goes on at random.
 #![cfg(test)]
 
 mod boundaries;
+mod dice;
 mod disk;
 #[path = "../cli/door.rs"]
 #[expect(dead_code, reason = "it serves tests/cli too")]
@@ -11,6 +14,7 @@ mod parallel;
 #[path = "../cli/process.rs"]
 #[expect(dead_code, reason = "it serves tests/cli too")]
 mod process;
+mod random;
 mod relay;
 mod shelf;
 mod strace;
@@ -22,12 +26,17 @@ mod world;
 
 use std::process::ExitCode;
 
+use clap::Parser as _;
 use libtest_mimic::{Arguments, Trial};
 
 use self::boundaries::{Company, Scenario, killed_at_every_moment, stalled_at_every_moment};
+use self::random::{TORTURE, Torture, torture};
 use self::syscalls::{Start, killed_at_every_change};
 
 fn main() -> ExitCode {
+    if std::env::args().any(|word| word.strip_prefix("--") == Some(TORTURE)) {
+        return torture(&Torture::parse());
+    }
     libtest_mimic::run(&Arguments::from_args(), trials()).exit_code()
 }
 

@@ -212,16 +212,38 @@ impl World {
     #[track_caller]
     pub(crate) fn goes_on_and_begins_nothing(&self, before: &[Standing], same_password: bool, at: &str) {
         self.is_settled(at);
-        for (before, after) in before.iter().zip(self.standing()) {
+        self.began_nothing(before, at);
+        let unfinished = |(before, _): &(&Standing, Standing)| same_password && !before.held.idle;
+        for (before, after) in before.iter().zip(self.standing()).filter(unfinished) {
             let name = &before.live.name;
-            if before.held.idle {
-                assert_eq!(after.sends, before.sends, "{at}: the restart sent a password for {name}");
-                assert_eq!(after.live.password, before.live.password, "{at}: the restart rotated {name}");
-                assert_eq!(after.held, before.held, "{at}: the restart touched the secret of {name}");
-            } else if same_password {
-                assert_eq!(Some(&after.live.password), before.held.pending.as_ref(), "{at}: another one for {name}");
-            }
+            assert_eq!(Some(&after.live.password), before.held.pending.as_ref(), "{at}: another one for {name}");
         }
+    }
+
+    /// After a restart: accounts where nothing was under way are as they were.
+    #[track_caller]
+    pub(crate) fn began_nothing(&self, before: &[Standing], at: &str) {
+        for (before, after) in before.iter().zip(self.standing()).filter(|(before, _)| before.held.idle) {
+            let name = &before.live.name;
+            assert_eq!(after.sends, before.sends, "{at}: the restart sent a password for {name}");
+            assert_eq!(after.live.password, before.live.password, "{at}: the restart rotated {name}");
+            assert_eq!(after.held, before.held, "{at}: the restart touched the secret of {name}");
+        }
+    }
+
+    /// Whether the provider has answered, or dropped, every request that it has.
+    pub(crate) fn has_answered_all(&self) -> bool {
+        self.emulator.requests().iter().all(|entry| !entry["ended"].is_null())
+    }
+
+    /// What was asked of the provider, for whoever looks for the cause of a loss; passwords by the beginning of their hash.
+    pub(crate) fn chronicle(&self) -> String {
+        let line = |entry: &Value| {
+            let hash: String = entry["password_sha256"].as_str().unwrap_or_default().chars().take(8).collect();
+            let text = |key: &str| entry[key].to_string();
+            ["time", "call", "account", "fault", "changed", "status"].map(text).join(" ") + " " + &hash + "\n"
+        };
+        self.emulator.sends().iter().map(line).collect()
     }
 
     /// Starts the daemon anew, behind `before` on its command line, lets it finish what was begun, and ends it.
