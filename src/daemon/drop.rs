@@ -38,7 +38,7 @@ struct Dropped<'a> {
 pub(super) async fn drop_rotation(config: &Config, words: &Words, json: bool) -> Result<Exit, Failure> {
     let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
     // The journal keeps what it knows of sends: the password may be live.
-    let wired = wire::world_with(config, observer, Arc::new(NoJournal::default())).await?;
+    let wired = wire::writing_world_with(config, observer, Arc::new(NoJournal::default())).await?;
     let world = &wired.world;
     let (vault, secret, account) = &find_one(&world.vaults, &words.name).await?;
     let vault = &world.vaults[*vault];

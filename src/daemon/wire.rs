@@ -1,7 +1,7 @@
 //! Wires adapters to ports as the configuration says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,8 +119,17 @@ pub(super) async fn world(config: &Config, observer: Arc<dyn Observer>) -> Resul
 pub(super) async fn writing_world(config: &Config, observer: Arc<dyn Observer>) -> Result<Wired, WireError> {
     config.check_files()?;
     let journal = journal(config).await?;
-    let locks = locks(config, &config.state_dir(&environment())?, &Locks::new())?;
-    wired(config, observer, Arc::new(journal), locks).await
+    writing_world_with(config, observer, Arc::new(journal)).await
+}
+
+/// The same as [`writing_world`] with another journal than that of the state directory.
+pub(super) async fn writing_world_with(
+    config: &Config,
+    observer: Arc<dyn Observer>,
+    journal: Arc<dyn JournalPort>,
+) -> Result<Wired, WireError> {
+    let locks = locks(config, &Locks::new())?;
+    wired(config, observer, journal, locks).await
 }
 
 /// The journal of the state directory, and a word to the log where it could not simply be opened.
@@ -222,7 +231,7 @@ pub(super) async fn world_again(
         emulators.entry(name.clone()).or_insert_with(|| Arc::clone(running));
     }
     // The locks of vaults that are gone guard what is still under way.
-    let locks = locks(config, &config.state_dir(&environment())?, &old.locks)?;
+    let locks = locks(config, &old.locks)?;
     let is_same = |name: &str| prefixes(config, name) == prefixes(before, name);
     let mut vaults = BTreeMap::new();
     for (name, vault) in &config.vaults {
@@ -274,14 +283,16 @@ type Locks = BTreeMap<String, Arc<durable::Guard>>;
 
 /// Takes the locks of the vaults that only one process may write, but for those that are held. They keep the operator's own
 /// other processes out; that nobody else writes is what the operator says (`protocol.md`, rule 7).
-fn locks(config: &Config, state_dir: &Path, held: &Locks) -> Result<Locks, WireError> {
+fn locks(config: &Config, held: &Locks) -> Result<Locks, WireError> {
     let mut locks = held.clone();
     for vault in config.vaults.values() {
         let is_sole = matches!(&vault.store, Store::AwsSecretsManager(vault) if vault.sole);
         if !is_sole || locks.contains_key(&vault.name) {
             continue;
         }
+        let state_dir = config.state_dir(&environment())?;
         let failed = |cause| WireError::Lock { vault: vault.name.clone(), cause };
+        durable::create_private_dir_all(&state_dir).map_err(failed)?;
         let path = state_dir.join(format!("vault-{}.lock", vault.name));
         let lock = match durable::lock(&path, Duration::ZERO) {
             Ok(lock) => lock,

@@ -137,7 +137,12 @@ impl Bench {
     /// Runs the program where it is asked to show passwords: what it says is not held against it.
     #[track_caller]
     pub(crate) fn reveal(&self, words: &str) -> Finished {
-        let command = self.command(&words.split_whitespace().collect::<Vec<_>>());
+        self.reveal_with(self.command(&words.split_whitespace().collect::<Vec<_>>()))
+    }
+
+    #[expect(clippy::unused_self, reason = "what is not held against a bench is said on its behalf all the same")]
+    #[track_caller]
+    pub(crate) fn reveal_with(&self, command: Command) -> Finished {
         Running::start(command, Transcript::default()).finish()
     }
 

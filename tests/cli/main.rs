@@ -1,6 +1,13 @@
 //! The real program against the real emulator and the real vault, from outside: command lines, output, exit codes, files.
 #![cfg(test)]
 
+#[path = "../secrets_manager_suite/moto.rs"]
+mod moto;
+#[path = "../secrets_manager/mod.rs"]
+#[expect(dead_code, reason = "each target uses its part")]
+mod secrets_manager;
+
+mod aws;
 mod bad_days;
 mod bench;
 mod check;
