@@ -31,11 +31,11 @@ impl Record {
         }
     }
 
-    /// The password of `lost` is the password of `candidate` now: what is known of its sends goes with it. The vault that
-    /// counted who might send it is gone, so that one send was never heard of, for all that anybody knows.
+    /// The password of `lost` is the password of `candidate` now. Nothing that is known of its sends goes with it, since
+    /// others may have set another one meanwhile; and one send was never heard of, for all that anybody knows.
     pub fn again(&mut self, lost: Token, candidate: Token) {
-        let sends = self.sends.remove(&lost).unwrap_or_default();
-        self.sends.entry(candidate).or_default().splice(..0, std::iter::once(None).chain(sends));
+        self.sends.remove(&lost);
+        self.sending(candidate);
     }
 
     /// How many times `candidate` was sent from here.

@@ -87,6 +87,8 @@ pub struct Rotation {
 struct Intent {
     token: Token,
     candidate: Token,
+    /// The version that was current when it was asked for.
+    generation: Token,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -173,7 +175,11 @@ pub fn step(mut rotation: Rotation, at: Moment, event: Event) -> (Rotation, Acti
         }
         Action::Permit { .. } => Doing::Permitting,
         Action::Send { token, candidate, .. } => Doing::Sending { token, candidate },
-        Action::Generate { token, candidate, .. } => Doing::Generating(Intent { token, candidate }),
+        Action::Generate { token, candidate, .. } => {
+            let current = rotation.seen.as_ref().and_then(|seen| seen.current.as_ref());
+            let generation = current.map_or(token, |current| current.token);
+            Doing::Generating(Intent { token, candidate, generation })
+        }
         _ => Doing::Other,
     };
     (rotation, action)
@@ -194,6 +200,7 @@ impl Rotation {
         }
         if let (Doing::Staging { content: Content::Again(lost), .. }, Some(pending)) = (done, &snapshot.pending) {
             self.carry = None;
+            self.answer.take_if(|intent| intent.candidate == lost);
             self.record.again(lost, pending.candidate);
         }
         if let Doing::Staging { content: Content::Generated(_), .. } = done {
@@ -275,8 +282,8 @@ impl Rotation {
             Owner::Stranger if !adopted() => return Action::Finish(Outcome::Frozen(Freeze::ForeignCurrent)),
             _ => {}
         }
-        if let Some(intent) = self.answer.filter(|_| current.token == base) {
-            return self.store(current.token, intent);
+        if let Some(action) = self.store(at, &current, base, pending.as_ref()) {
+            return action;
         }
         let Some(pending) = pending else {
             return self.idle(at, &current, base);

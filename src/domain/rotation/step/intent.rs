@@ -1,9 +1,10 @@
 //! Passwords that the provider makes (rule 11): an intent is staged, sent once by whoever staged it, and its answer stored.
 
 use super::{Intent, Rotation, SPACING, Spaced, later};
+use crate::domain::Timestamp;
 use crate::domain::rotation::answer::{Answer, Block};
 use crate::domain::rotation::protocol::{Action, Content, Moment, Waiting};
-use crate::domain::rotation::snapshot::{Pending, Version};
+use crate::domain::rotation::snapshot::{Owner, Pending, Version};
 use crate::domain::token::Token;
 
 impl Rotation {
@@ -30,23 +31,59 @@ impl Rotation {
         }
     }
 
-    /// Only the process that staged an intent sends it, and only once; any other intent is replaced by a new one.
+    /// Only the process that staged an intent sends it, and only once; any other intent is replaced by a new one, when its
+    /// creator has had its turn: two processes that replace each other's at sight would never get to asking.
     pub(super) fn intended(&mut self, at: Moment, current: &Version, pending: &Pending) -> Action {
-        if self.permit != Some(pending.candidate) {
-            return self.supersede(at, current.token, Spaced::No);
-        }
         let (token, candidate) = (pending.version.token, pending.candidate);
+        if self.permit != Some(candidate) {
+            let until = self.turn_ends(at, candidate);
+            return if self.record.count(candidate) == 0 && at.now < until {
+                Action::Wait { until, why: Waiting::Fence }
+            } else {
+                self.supersede(at, current.token, Spaced::No)
+            };
+        }
         match self.may_apply(at, pending) {
             Ok(signed_at) => Action::Generate { token, candidate, signed_at },
             Err(action) => action,
         }
     }
 
-    /// Stores what the provider answered, over whatever is pending in the same generation: another process may have
-    /// replaced the intent, but waits the fence before it sends its own.
-    pub(super) fn store(&mut self, generation: Token, intent: Intent) -> Action {
-        let token = intent.token.answer();
+    /// When the creator of an intent has waited its fence and asked, counted from when the intent was first seen here.
+    fn turn_ends(&mut self, at: Moment, intent: Token) -> Timestamp {
+        let seen = self.fence_from.filter(|(of, _)| *of == intent).map_or(at.now, |(_, seen)| seen);
+        self.fence_from = Some((intent, seen));
+        let gateway = self.plan.gateway;
+        later(later(seen, gateway.fence(self.plan.settle)), gateway.timeout)
+    }
+
+    /// Stores what the provider answered. In the place of its own intent it is what is live; where another process has put
+    /// something there meanwhile, that may have been set since, so that the answer becomes a candidate like any other: it
+    /// waits the fence, and is sent. An answer that is stored already, or that a later one has overtaken, needs nothing.
+    pub(super) fn store(
+        &mut self,
+        at: Moment,
+        current: &Version,
+        base: Token,
+        pending: Option<&Pending>,
+    ) -> Option<Action> {
+        let intent = self.answer?;
+        let moved = current.token != intent.generation && current.token != base;
+        let promoted = matches!(current.owner, Owner::Ours { .. } | Owner::Rollback { .. } | Owner::Generated { .. });
+        let stored = pending.is_some_and(
+            |pending| matches!(pending.version.owner, Owner::Generated { generation } if generation == current.token),
+        );
+        if stored || (moved && promoted) {
+            self.answer = None;
+            return None;
+        }
+        let is_in_place =
+            current.token == intent.generation && pending.is_some_and(|pending| pending.candidate == intent.candidate);
+        if !is_in_place {
+            return Some(self.stage(at, current.token, Content::Again(intent.candidate)));
+        }
+        let (token, generation) = (intent.token.answer(), current.token);
         let content = Content::Generated(intent.candidate);
-        self.over(|over| Action::Stage { over, token, generation, attempt: 0, content })
+        Some(self.over(|over| Action::Stage { over, token, generation, attempt: 0, content }))
     }
 }

@@ -1,5 +1,7 @@
 //! Rule 11, told as sentences: the provider makes the password, and tells it once.
 
+use rstest::rstest;
+
 use super::*;
 use crate::domain::account::{AccountId, Kind, Site, Subject};
 use crate::domain::gateway::Gateway;
@@ -20,6 +22,10 @@ fn subject() -> Subject {
 
 fn current() -> Token {
     Token::of_attempt(&subject(), Token::placeholder(), 0)
+}
+
+fn attempt(number: u32) -> Token {
+    Token::of_attempt(&subject(), current(), number)
 }
 
 fn random(number: u8) -> Token {
@@ -103,6 +109,10 @@ fn stages(action: Action, expected: Content) -> bool {
     matches!(action, Action::Stage { content, generation, .. } if content == expected && generation == current())
 }
 
+fn stages_over(action: Action, current: Token) -> bool {
+    matches!(action, Action::Stage { content: Content::Intent, generation, .. } if generation == current)
+}
+
 #[test]
 fn an_answer_is_stored_under_the_intents_own_token_and_promoted() {
     let mut story = Story::asked();
@@ -118,12 +128,27 @@ fn an_answer_is_stored_under_the_intents_own_token_and_promoted() {
     assert_eq!(story.told(Event::Written(promoted)), rotated);
 }
 
+/// When an intent that is somebody else's was left to him for long enough: the fence, and the time to ask.
+const TURN: i64 = FENCE + 120;
+
 #[test]
-fn an_intent_of_another_process_is_replaced_and_never_sent() {
+fn an_intent_of_another_process_is_replaced_after_its_turn_and_never_sent() {
     let mut story = Story::new();
+    let waits = Action::Wait { until: at(TURN), why: Waiting::Fence };
+    assert_eq!(story.reads(intent(9)), waits, "two that replace each other's at sight would never get to asking");
+    story.now = TURN - 1;
+    assert_eq!(story.reads(intent(9)), waits, "counted from the first look");
+    story.now = TURN;
     assert!(stages(story.reads(intent(9)), Content::Intent), "only its creator knows whether it was sent");
-    let waits = story.told(Event::Written(after(1, 9)));
-    assert_eq!(waits, Action::Wait { until: at(FENCE), why: Waiting::Fence });
+}
+
+#[test]
+fn an_own_intent_that_was_sent_before_a_crash_is_replaced_at_once() {
+    let mut story = Story::new();
+    let mut record = Record::new();
+    record.sending(random(9));
+    assert_eq!(story.told(Event::Begin(record)), Action::Read);
+    assert!(stages(story.reads(intent(9)), Content::Intent));
 }
 
 #[test]
@@ -181,13 +206,42 @@ fn refused_keys_are_signed_afresh_once_by_another_intent() {
     assert!(matches!(waits, Action::Wait { why: Waiting::Blocked(Block::Authentication), .. }), "{waits:?}");
 }
 
-#[test]
-fn an_answer_is_stored_over_an_intent_that_took_the_place_of_ours() {
+#[rstest]
+#[case::an_intent(after(2, 1))]
+#[case::a_password(pending(attempt(0), Owner::Ours { generation: current(), attempt: 0 }, Predecessor::Nothing))]
+fn an_answer_whose_place_was_taken_is_a_candidate_like_any_other(#[case] taken: Snapshot) {
     let mut story = Story::asked();
     assert!(stages(story.told(Event::Answered(Answer::Accepted)), Content::Generated(random(1))));
     assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read);
-    let stored = story.reads(after(2, 1));
-    assert!(stages(stored, Content::Generated(random(1))), "whoever replaced it waits the fence before sending");
+    let stored = story.reads(taken);
+    assert!(stages(stored, Content::Again(random(1))), "whoever took the place may have set another password by now");
+    assert!(story.rotation.holds_only_copy());
+    let before = Predecessor::Ended { candidate: Some(random(2)), at: Some(at(0)), permits: Some(1) };
+    let again = pending(attempt(1), Owner::Ours { generation: current(), attempt: 1 }, before);
+    let waits = story.told(Event::Written(again.clone()));
+    assert_eq!(waits, Action::Wait { until: at(FENCE), why: Waiting::Fence });
+    assert!(!story.rotation.holds_only_copy());
+    story.now = FENCE;
+    assert!(matches!(story.reads(again), Action::Send { .. }), "that it was accepted once says nothing any more");
+}
+
+#[test]
+fn an_answer_that_a_later_one_has_overtaken_is_forgotten() {
+    let mut story = Story::asked();
+    assert!(stages(story.told(Event::Answered(Answer::Accepted)), Content::Generated(random(1))));
+    assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read);
+    let promotes = Action::Promote { over: Revision([2; 32]), token: random(7).answer() };
+    assert_eq!(story.reads(answer(7)), promotes, "it was asked for a fence after ours");
+    assert!(!story.rotation.holds_only_copy());
+}
+
+#[test]
+fn an_answer_that_was_stored_although_the_vault_did_not_say_so_is_promoted() {
+    let mut story = Story::asked();
+    assert!(stages(story.told(Event::Answered(Answer::Accepted)), Content::Generated(random(1))));
+    assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Doubtful)), Action::Read);
+    let promotes = Action::Promote { over: Revision([2; 32]), token: random(1).answer() };
+    assert_eq!(story.reads(answer(1)), promotes);
 }
 
 #[test]
@@ -199,6 +253,22 @@ fn an_answer_to_an_intent_of_an_older_generation_is_not_put_over_a_newer_passwor
         Version { token: random(7).answer(), owner: Owner::Generated { generation: current() }, created_at: None };
     let finished = story.reads(Snapshot { current: Some(newer), ..idle() });
     assert_eq!(finished, Action::Finish(Outcome::RotatedElsewhere(random(7).answer())));
+}
+
+#[test]
+fn whoever_came_for_an_older_generation_stores_the_answer_to_his_intent_in_this_one() {
+    let mut story = Story::new();
+    let before = Version { token: random(8), owner: Owner::Generated { generation: random(7) }, created_at: None };
+    let waits = story.reads(Snapshot { current: Some(before), ..intent(9) });
+    assert!(stages_over(waits, random(8)), "of another generation: {waits:?}");
+    assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read);
+    assert!(matches!(story.reads(intent(9)), Action::Wait { .. }));
+    story.now = TURN;
+    assert!(stages(story.reads(intent(9)), Content::Intent));
+    assert_eq!(story.told(Event::Written(after(1, 9))), Action::Read);
+    assert!(matches!(story.reads(after(1, 9)), Action::Generate { .. }));
+    let stored = story.told(Event::Answered(Answer::Accepted));
+    assert!(stages(stored, Content::Generated(random(1))), "{stored:?}");
 }
 
 #[test]
@@ -217,7 +287,7 @@ fn an_answer_outlives_the_deletion_of_its_secret() {
     assert!(matches!(story.reads(absent), Action::Place { .. }));
     let placeholder = Version { token: Token::placeholder(), owner: Owner::Placeholder, created_at: None };
     let stored = story.told(Event::Written(Snapshot { current: Some(placeholder), ..idle() }));
-    assert!(matches!(stored, Action::Stage { content: Content::Generated(of), .. } if of == random(1)));
+    assert!(matches!(stored, Action::Stage { content: Content::Again(of), .. } if of == random(1)));
 }
 
 #[test]

@@ -743,8 +743,13 @@ fn a_secret_deleted_under_an_applied_rotation_gets_its_password_back(#[case] goa
     story.heard = Some(Heard { age: SignedDuration::from_hours(9), skew: SignedDuration::ZERO });
     let (stage, staged) = put_back(lost);
     assert_eq!(story.told(Event::Written(placed())), stage, "putting a password back waits for nobody");
+    assert_eq!(story.told(Event::Written(staged.clone())), Action::Probe, "another may have been set meanwhile");
+    story.heard = Some(Heard { age: SignedDuration::ZERO, skew: SignedDuration::ZERO });
+    assert_eq!(story.told(Event::Probed), Action::Read);
+    assert!(matches!(story.reads(&staged), Action::Send { .. }));
     let token = attempt(Token::placeholder(), 0);
-    assert_eq!(story.told(Event::Written(staged)), Action::Promote { over: revision(3), token });
+    let promotes = Action::Promote { over: revision(3), token };
+    assert_eq!(story.told(Event::Answered(Answer::Accepted)), promotes);
 }
 
 #[test]
@@ -802,7 +807,7 @@ fn what_follows_a_password_that_was_put_back_waits_the_fence() {
     assert!(matches!(story.told(Event::Written(staged.clone())), Action::Send { .. }));
     assert!(matches!(story.told(Event::Answered(Answer::Refused)), Action::Stage { content: Content::Fresh, .. }));
     let put_back = staged.pending.unwrap().candidate;
-    let predecessor = Predecessor::Ended { candidate: Some(put_back), at: Some(at(0)), permits: Some(2) };
+    let predecessor = Predecessor::Ended { candidate: Some(put_back), at: Some(at(0)), permits: Some(1) };
     let version = ours(Token::placeholder(), 1);
     let pending = Some(Pending { candidate: version.token, version, predecessor, permits: Some(1) });
     let next = Snapshot { pending, ..placed() };
