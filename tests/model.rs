@@ -31,8 +31,9 @@ use config::{Config, Faults, Flaw};
 use world::{Protocol, Turn, Vault, World};
 use worlds::{
     ADOPT, DUE, REFUSAL_AND_DOUBT, RESUME, ROLLBACK, ROTATE, adoption, block, crash, deleted, doubt, drifted, dropped,
-    edit, edit_of_a_stranger, lag, late_reads, next_generation, resumed, rollback, rollback_again, skew, skew_in_doubt,
-    sole, spaced, strange, three_candidates, twice, twice_in_doubt, vault_clock, wrong_wall_clock,
+    edit, edit_of_a_stranger, lag, late_reads, next_generation, provider, provider_in_doubt, resumed, rollback,
+    rollback_again, skew, skew_in_doubt, sole, spaced, strange, three_candidates, twice, twice_in_doubt, vault_clock,
+    wrong_wall_clock,
 };
 
 #[rstest]
@@ -51,6 +52,8 @@ use worlds::{
 #[case::rollback_twice(Config { asks: [&[ROLLBACK], &[ROLLBACK]], ..rollback() })]
 #[case::dropped(dropped())]
 #[case::deleted(deleted())]
+#[case::provider(provider())]
+#[case::provider_in_doubt(provider_in_doubt())]
 fn the_promise_holds_over_a_vault_that_compares_and_counts(#[case] config: Config) {
     holds::<Cas>(config);
 }
@@ -69,6 +72,7 @@ fn the_promise_holds_over_a_vault_that_compares_and_counts(#[case] config: Confi
 #[case::rollback_twice(Config { asks: [&[ROLLBACK], &[ROLLBACK]], ..rollback() })]
 #[case::dropped(dropped())]
 #[case::deleted(deleted())]
+#[case::provider(provider())]
 #[case::edit(edit())]
 #[case::edit_under_a_rollback(Config { horizon: 5, asks: [&[ROLLBACK], &[RESUME]], starts: rollback().starts, ..edit() })]
 #[case::strange(strange())]
@@ -105,6 +109,7 @@ fn the_promise_holds_in_larger_worlds_over_a_vault_that_compares_and_counts(#[ca
 #[case::edit_and_rotate(Config { asks: [&[ROTATE, RESUME], &[ROTATE]], ..edit() })]
 #[case::edit_in_doubt(Config { asks: [&[RESUME], &[RESUME, RESUME]], faults: REFUSAL_AND_DOUBT, ..edit() })]
 #[case::edit_of_a_stranger(edit_of_a_stranger())]
+#[case::provider_in_doubt(provider_in_doubt())]
 #[case::strange_in_doubt(Config { horizon: 5, asks: [&[ROTATE], &[RESUME, ADOPT]], faults: REFUSAL_AND_DOUBT, ..strange() })]
 #[case::sole(Config { horizon: 8, faults: Faults { blocks: 1, ..sole().faults }, ..sole() })]
 #[ignore = "minutes; run with `cargo test --test model -- --ignored --test-threads 1`"]
@@ -142,6 +147,7 @@ fn a_rule_taken_away_is_missed_over_a_vault_that_compares_and_counts(#[case] fla
 #[case(Flaw::TokensTakenForCandidates, deleted())]
 #[case(Flaw::WriteIsRead, Config { asks: [&[ROTATE, RESUME], &[RESUME]], ..edit() })]
 #[case(Flaw::FirstForgets, edit_of_a_stranger())]
+#[case(Flaw::AnswerPutBlindly, provider())]
 #[case(Flaw::JournalTrusted, sole())]
 #[case(Flaw::VaultClockTrusted, vault_clock(-4))]
 fn a_rule_taken_away_is_missed_over_a_vault_like_that_of_aws(#[case] flaw: Flaw, #[case] config: Config) {

@@ -226,6 +226,13 @@ impl Aws {
         if self.find(staged.version.token).is_some() {
             return Err(VaultTrouble::TokenUsed);
         }
+        // An intent's token is random, so that no used one stops a second, and an answer is current as soon as it is promoted:
+        // both are put without the pending label, which is then moved from where the read showed it.
+        let compares = matches!(staged.version.owner, Owner::Intent { .. } | Owner::Generated { .. });
+        let blindly = write.flaw == Some(Flaw::AnswerPutBlindly);
+        if compares && !blindly && self.labels.pending != base.labels.pending {
+            return Err(VaultTrouble::Moved);
+        }
         // Nothing is lost with an intent.
         let kept = self.shown_pending(&base.labels).filter(|pending| self.versions[*pending].password.is_some());
         if let Some(pending) = kept.filter(|pending| !self.labels.superseded.contains(pending)) {

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use ncloud_rotator::domain::rotation::step::SPACING;
-use ncloud_rotator::domain::rotation::{Action, Goal, Insistence, Waiting};
+use ncloud_rotator::domain::rotation::{Action, Goal, Insistence, Maker, Waiting};
 
 use crate::config::{Acts, Ask, Flaw};
 use crate::world::{Protocol, Replica, Todo, Turn, Vault, World};
@@ -47,7 +47,10 @@ pub(crate) fn ends_in_time<V: Vault>(model: &Protocol<V>, world: &World<V>) -> b
 fn finishes<V: Vault>(model: &Protocol<V>, end: &mut World<V>) -> bool {
     let settle = jiff::SignedDuration::from_secs(model.config.settle.into());
     let fence = model.gateway().fence(settle).as_secs().unsigned_abs();
-    let (since, mut bound) = (end.now, V::FENCES * fence + BACKOFF);
+    // Whoever finds an intent that is not his own leaves its creator a fence and the time to ask before his own begins, and
+    // somebody else who finds that one waits as long until he sees that all is done.
+    let turns = if model.config.maker == Maker::Provider { 2 * (fence + BACKOFF) } else { 0 };
+    let (since, mut bound) = (end.now, V::FENCES * fence + turns + BACKOFF);
     while u64::from(end.now - since) <= bound {
         while forward(model, end) {}
         if end.replicas.iter().all(is_over) {

@@ -156,6 +156,8 @@ pub(crate) enum Flaw {
     FirstForgets,
     /// A rollback is staged without saying that it is one (rule 10).
     RollbackForgotten,
+    /// An intent and its answer take the pending label from whatever holds it (rule 11).
+    AnswerPutBlindly,
     /// What is known of a password is kept under its token, which comes again (rule 4).
     TokensTakenForCandidates,
     /// The provider never answers again, which ends no rotation.

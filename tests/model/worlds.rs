@@ -170,3 +170,14 @@ pub(crate) fn deleted() -> Config {
     let asks: [&'static [Ask]; 2] = [&[ROTATE, ROTATE], &[]];
     Config { horizon: 5, passwords: 3, asks, starts: &[Start::Ours], faults: REFUSAL_AND_DOUBT, acts, ..adoption() }
 }
+
+/// Two replicas have the provider make the password.
+pub(crate) fn provider() -> Config {
+    Config { horizon: 7, maker: Maker::Provider, starts: &[Start::Ours], faults: NONE, ..adoption() }
+}
+
+/// One replica has the provider make it and crashes, an answer is lost, a password refused; the schedule goes on.
+pub(crate) fn provider_in_doubt() -> Config {
+    let faults = Faults { crashes: 1, ..REFUSAL_AND_DOUBT };
+    Config { asks: [&[ROTATE], &[RESUME]], faults, ..provider() }
+}
