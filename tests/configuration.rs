@@ -1,5 +1,6 @@
 //! What a configuration means, and how what is wrong with one is told.
 
+#[cfg(test)]
 #[path = "configuration/aws.rs"]
 mod aws;
 

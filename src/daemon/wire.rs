@@ -298,7 +298,7 @@ fn locks(config: &Config, held: &Locks) -> Result<Locks, WireError> {
             Ok(lock) => lock,
             Err(error) if error.is_taken() => {
                 let other = durable::read(&path, 256).ok().flatten();
-                let other = other.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+                let other = other.and_then(|bytes| String::from_utf8(bytes).ok());
                 let other = other.filter(|text| !text.is_empty()).unwrap_or_else(|| "another process".to_owned());
                 return Err(WireError::Taken { vault: vault.name.clone(), other, path });
             }

@@ -147,7 +147,7 @@ async fn writes_keep_their_rate_and_do_not_wait_for_ever() {
     );
 
     let mut settings = room.settings();
-    settings.write_interval = Duration::from_secs(60);
+    settings.write_interval = Duration::from_mins(1);
     let vault = room.vault_of(settings);
     let idle = room.read(&*vault).await;
     let staged = room.stage(&*vault, &idle, 0).await.unwrap();

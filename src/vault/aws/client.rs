@@ -9,7 +9,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::retry::RetryConfig;
 use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
-use aws_sdk_secretsmanager::config::{Builder, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_secretsmanager::config::{Builder, RuntimeComponents, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(20);
 /// A read is safe to send again: its time is taken before the first attempt.
 const READ_ATTEMPTS: u32 = 3;
-/// The name of the session of an assumed role, as CloudTrail shows it.
+/// The name of the session of an assumed role, as AWS's audit trail shows it.
 const SESSION: &str = "ncloud-rotator";
 
 /// The same client twice, but for the number of attempts.
@@ -77,7 +77,7 @@ pub(super) fn http(settings: &Settings) -> Result<SharedHttpClient, BadSettings>
     Ok(HttpBuilder::new().build_with_connector_fn(move |given, components| {
         let mut connector = Connector::builder().pool_idle_timeout(IDLE).proxy_config(proxy.clone());
         connector.set_connector_settings(given.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
     }))
 }

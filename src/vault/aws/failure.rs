@@ -164,8 +164,7 @@ impl Failure {
         match self {
             Self::Absent if operation.writes() || operation == Operation::Get => VaultError::Moved,
             Self::Taken if operation == Operation::Put => VaultError::TokenUsed,
-            Self::Taken => VaultError::Moved,
-            Self::State => VaultError::Moved,
+            Self::Taken | Self::State => VaultError::Moved,
             Self::Invalid if operation == Operation::MoveLabel => VaultError::Moved,
             Self::Invalid => VaultError::Unreadable(text(
                 "AWS takes the request for invalid; a value has 65,536 bytes at the most, and kms_key_id and tags must be \

@@ -25,7 +25,7 @@ impl AwsVault {
         let Some(Told { answer: labels, date }) = self.labels(place.secret).await? else {
             return Ok(Snapshot { sole: self.settings.sole, ..Snapshot::absent(as_of, ABSENT) });
         };
-        let sight = Sight { as_of, skew: skew(date, clock), sole: self.settings.sole, wrote: None };
+        let sight = Sight { as_of, skew: skew(date, as_of, clock), sole: self.settings.sole, wrote: None };
         self.shown(place, &labels, &sight).await
     }
 
@@ -103,12 +103,11 @@ impl AwsVault {
 
     /// One version's value.
     pub(super) async fn value_of(&self, secret: &SecretName, token: Token) -> Result<SecretValue, VaultError> {
-        let content = match self.memory.content(secret, token) {
-            Some(content) => content,
-            None => {
-                let labels = self.memory.labels(secret).unwrap_or_default();
-                self.fetched(secret, &labels, token).await?.ok_or(VaultError::Moved)?
-            }
+        let content = if let Some(content) = self.memory.content(secret, token) {
+            content
+        } else {
+            let labels = self.memory.labels(secret).unwrap_or_default();
+            self.fetched(secret, &labels, token).await?.ok_or(VaultError::Moved)?
         };
         let plain = || {
             let place = self.named(secret);

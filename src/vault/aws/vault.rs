@@ -73,10 +73,12 @@ impl AwsVault {
     }
 }
 
-/// How far AWS's clock is ahead of the gateway's: nothing where one of them was not heard. A `Date` has whole seconds.
-pub(super) fn skew(date: Option<Timestamp>, clock: &GatewayClock) -> Option<SignedDuration> {
-    let now = clock.stamp()?;
-    Some(SignedDuration::from_secs(date?.as_second() - now.as_second()))
+/// How far AWS's clock is ahead of the gateway's: nothing where one of them was not heard. A `Date` has whole seconds, and was
+/// told at some time between the request and its answer; the greater difference counts, so that a slow answer hides none.
+pub(super) fn skew(date: Option<Timestamp>, before: Timestamp, clock: &GatewayClock) -> Option<SignedDuration> {
+    let (date, after) = (date?.as_second(), clock.stamp()?.as_second());
+    let differences = [date - before.as_second(), date - after].map(SignedDuration::from_secs);
+    differences.into_iter().max_by_key(|difference| difference.abs())
 }
 
 struct Named<'a> {

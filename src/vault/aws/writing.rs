@@ -73,7 +73,7 @@ impl AwsVault {
         labels.last_changed = None;
         self.memory.learned(secret, &labels.arn, token, Content::written(value, clock.now()));
         self.memory.saw(secret, &labels);
-        let sight = Sight { as_of, skew: skew(told.date, clock), sole: self.settings.sole, wrote: Some(wrote) };
+        let sight = Sight { as_of, skew: skew(told.date, as_of, clock), sole: self.settings.sole, wrote: Some(wrote) };
         self.shown(place, &labels, &sight).await
     }
 
@@ -139,7 +139,7 @@ impl AwsVault {
         labels.last_changed = None;
         self.memory.saw(secret, &labels);
         self.release(secret, &mut labels, token).await;
-        let sight = Sight { as_of, skew: skew(told.date, clock), sole: self.settings.sole, wrote: None };
+        let sight = Sight { as_of, skew: skew(told.date, as_of, clock), sole: self.settings.sole, wrote: None };
         self.shown(place, &labels, &sight).await
     }
 
