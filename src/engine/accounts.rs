@@ -57,6 +57,15 @@ pub struct Listed {
     pub login_url: Option<String>,
 }
 
+impl Listed {
+    /// Whether it tells nothing that `other` does not.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.tenant, &other.tenant)
+            && (self.expiration, &self.login_url, &self.accounts)
+                == (other.expiration, &other.login_url, &other.accounts)
+    }
+}
+
 /// What was told of an expiration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
@@ -64,6 +73,8 @@ pub enum Told {
     Tenant(Expiration),
     /// By nobody: it cannot be read.
     Nothing,
+    /// By nobody now: whatever was told before still counts.
+    Unheard,
 }
 
 /// A kind of account that could not be listed.
@@ -250,7 +261,8 @@ impl World {
             }
             Err(error) => {
                 self.note(&Fact::SettingUnknown { tenant: name, setting: EXPIRATION, error: &error });
-                tenant.expiration.enforced().map_or(Told::Nothing, |enforced| Told::Tenant(Expiration::from(*enforced)))
+                let untold = if error.is_temporary() { Told::Unheard } else { Told::Nothing };
+                tenant.expiration.enforced().map_or(untold, |enforced| Told::Tenant(Expiration::from(*enforced)))
             }
         }
     }
@@ -275,7 +287,7 @@ impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tenant(expiration) => expiration.fmt(f),
-            Self::Nothing => f.write_str("unknown"),
+            Self::Nothing | Self::Unheard => f.write_str("unknown"),
         }
     }
 }
@@ -290,7 +302,7 @@ impl Told {
             Self::Tenant(Expiration::Unset) => by_policy.or(Some(Policy::DEFAULT_EXPIRATION_DAYS)),
             // What the operator says of it counts; failing that, the shortest that the provider offers, since a password
             // must not expire because a right was missing.
-            Self::Nothing => by_policy.or_else(|| Policy::EXPIRATION_DAYS.into_iter().min()),
+            Self::Nothing | Self::Unheard => by_policy.or_else(|| Policy::EXPIRATION_DAYS.into_iter().min()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Engine, NEXT_TURN, Schedule, pause};
 use crate::domain::backoff::Backoff;
 use crate::domain::rotation::Block;
-use crate::engine::accounts::{Failure, Listed};
+use crate::engine::accounts::{Failure, Listed, Told};
 use crate::engine::drive::block_of;
 use crate::engine::errands::{self, Errand, Source};
 use crate::engine::survey::Surveyed;
@@ -72,7 +72,13 @@ impl Engine {
         }
     }
 
-    fn listed(&mut self, source: Source, listed: Listed) {
+    fn listed(&mut self, source: Source, mut listed: Listed) {
+        if listed.expiration == Told::Unheard {
+            // The shortest expiration that there is would make whole tenants due because one answer was lost.
+            let Some(before) = self.roster.lists.get(&source) else { return self.read_later(&source, true, true) };
+            listed.expiration = before.expiration;
+        }
+        let is_news = self.roster.lists.get(&source).is_none_or(|before| !before.says_the_same(&listed));
         let before = self.roster.lists.insert(source.clone(), listed);
         if self.schedules.get(&source).is_some_and(|schedule| schedule.is_missing) {
             // A provider that is back is back for its other kinds of account as well.
@@ -84,7 +90,9 @@ impl Engine {
             let (from, to) = (before.expiration.to_string(), listed.expiration.to_string());
             self.world.note(&Fact::ExpirationChanged { tenant: &source.0, kind: source.1, from: &from, to: &to });
         }
-        self.rematch();
+        if is_news {
+            self.rematch();
+        }
         let survey = errands::survey(Arc::clone(&self.world), source.clone(), self.roster.of(&source));
         let epoch = self.epoch;
         self.errands.push(Box::pin(async move { (epoch, survey.await) }));

@@ -1,0 +1,279 @@
+//! Who watches: the promise and the rules of a schedule, checked at every effect on a vault or a provider.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use ncloud_rotator::domain::account::Subject;
+
+use crate::time::Time;
+use crate::vault::Secret;
+
+/// How much later than necessary anything may be, when something hindered it until then.
+const GRACE: SignedDuration = SignedDuration::from_hours(36);
+
+/// What may lie between the permission to send and the request: another read of the vault (`protocol.md`, rule 2).
+const PERMITTED: Duration = Duration::from_millis(100);
+
+/// A check of the moment at which a rotation begins that nobody finishes: whether it is in a window, say.
+pub(crate) type BeginCheck = Box<dyn Fn(&Begins<'_>) -> Result<(), String> + Send + Sync>;
+
+/// A new rotation.
+pub(crate) struct Begins<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) at: Timestamp,
+    /// When the password expires; none when it was never rotated.
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+pub(crate) struct Audit {
+    time: Time,
+    book: Mutex<Book>,
+    pub(crate) checks: Vec<BeginCheck>,
+    /// How long before its expiry a password may be replaced, at the most.
+    pub(crate) earliest: SignedDuration,
+    /// From one send of a tenant to the next, at the least.
+    pub(crate) period: Duration,
+    /// How long after a change of the expiration the old one may be believed.
+    pub(crate) relist: SignedDuration,
+}
+
+#[derive(Default)]
+struct Book {
+    accounts: HashMap<Subject, Watched>,
+    tenants: BTreeMap<String, TenantBook>,
+    asked: HashSet<Subject>,
+    /// Until when everything is excused: the process was down or suspended.
+    excused_until: Option<Timestamp>,
+    vaults_excused: BTreeMap<usize, Timestamp>,
+    /// What was seen to be wrong, first of all.
+    violation: Option<String>,
+    begun: u64,
+    landed: u64,
+    checked: u64,
+}
+
+#[derive(Default)]
+struct TenantBook {
+    days: i64,
+    days_before: i64,
+    changed_at: Option<Timestamp>,
+    last_send: Option<Duration>,
+    excused_until: Option<Timestamp>,
+}
+
+struct Watched {
+    vault: usize,
+    is_active: bool,
+    /// None until we first set one.
+    live: Option<String>,
+    since: Timestamp,
+    flights: Vec<String>,
+    stored: Vec<String>,
+    current: Option<String>,
+    is_pending: bool,
+}
+
+impl Audit {
+    pub(crate) fn new(time: Time, period: Duration, relist: SignedDuration) -> Self {
+        let earliest = SignedDuration::from_hours(14 * 24);
+        Self { time, book: Mutex::default(), checks: Vec::new(), earliest, period, relist }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was seen to be wrong.
+    pub(crate) fn violation(&self) -> Option<String> {
+        self.book().violation.clone()
+    }
+
+    pub(crate) fn rotations(&self) -> u64 {
+        self.book().begun
+    }
+
+    pub(crate) fn checked(&self) -> u64 {
+        self.book().checked
+    }
+
+    pub(crate) fn adds(&self, subject: &Subject, vault: usize) {
+        let watched = Watched {
+            vault,
+            is_active: true,
+            live: None,
+            since: self.time.now(),
+            flights: Vec::new(),
+            stored: Vec::new(),
+            current: None,
+            is_pending: false,
+        };
+        self.book().accounts.insert(subject.clone(), watched);
+    }
+
+    pub(crate) fn is_active(&self, subject: &Subject, is_active: bool) {
+        let now = self.time.now();
+        if let Some(watched) = self.book().accounts.get_mut(subject) {
+            watched.is_active = is_active;
+        }
+        self.book().tenants.entry(tenant_of(subject)).or_default().excused_until = Some(now + GRACE);
+    }
+
+    pub(crate) fn asked(&self, subject: &Subject) {
+        self.book().asked.insert(subject.clone());
+    }
+
+    pub(crate) fn expiration(&self, tenant: &str, days: u16) {
+        let now = self.time.now();
+        let mut book = self.book();
+        let tenant = book.tenants.entry(tenant.to_owned()).or_default();
+        tenant.days_before = if tenant.days == 0 { i64::from(days) } else { tenant.days };
+        tenant.days = i64::from(days);
+        tenant.changed_at = Some(now);
+        tenant.excused_until = tenant.excused_until.max(Some(now + self.relist + GRACE));
+    }
+
+    pub(crate) fn tenant_trouble(&self, tenant: &str) {
+        let until = self.time.now() + GRACE;
+        self.book().tenants.entry(tenant.to_owned()).or_default().excused_until = Some(until);
+    }
+
+    pub(crate) fn vault_trouble(&self, vault: usize) {
+        let until = self.time.now() + GRACE;
+        self.book().vaults_excused.insert(vault, until);
+    }
+
+    pub(crate) fn machine_trouble(&self) {
+        let until = self.time.now() + GRACE;
+        let mut book = self.book();
+        book.excused_until = Some(until);
+        // A process that is started anew does not know when the last request left.
+        book.tenants.values_mut().for_each(|tenant| tenant.last_send = None);
+    }
+
+    /// A request that changes something left.
+    pub(crate) fn sent(&self, subject: &Subject) {
+        let now = self.time.elapsed();
+        let mut book = self.book();
+        let tenant = book.tenants.entry(tenant_of(subject)).or_default();
+        if let Some(last) = tenant.last_send.replace(now) {
+            // Requests leave at their pace and arrive by different ways.
+            let apart = now.saturating_sub(last);
+            let is_paced = apart + PERMITTED >= self.period;
+            book.demand(is_paced, || format!("a burst: {subject} is sent {apart:?} after the one before it"));
+        }
+    }
+
+    /// A request is on its way, and may land.
+    pub(crate) fn flies(&self, subject: &Subject, password: &str) {
+        if let Some(watched) = self.book().accounts.get_mut(subject) {
+            watched.flights.push(password.to_owned());
+        }
+    }
+
+    /// It landed, or never will.
+    pub(crate) fn landed(&self, subject: &Subject, password: &str, is_set: bool) {
+        let now = self.time.now();
+        let mut book = self.book();
+        book.landed += 1;
+        let Some(watched) = book.accounts.get_mut(subject) else { return };
+        if let Some(index) = watched.flights.iter().position(|flying| flying == password) {
+            watched.flights.swap_remove(index);
+        }
+        if is_set {
+            watched.since = now;
+            watched.live = Some(password.to_owned());
+        }
+        let breach = watched.breach();
+        book.checked += 1;
+        book.demand(breach.is_none(), || format!("{subject} at {now}: {}", breach.unwrap_or_default()));
+    }
+
+    pub(crate) fn vault_changed(&self, subject: &Subject, secret: &Secret) {
+        let now = self.time.now();
+        let password =
+            |entry: &crate::vault::Entry| entry.value.password().map(|password| password.expose().to_owned());
+        let mut book = self.book();
+        let Some(watched) = book.accounts.get_mut(subject) else { return };
+        watched.stored = secret.entries().filter_map(password).collect();
+        watched.current = secret.current.as_ref().and_then(password);
+        watched.is_pending = secret.pending.is_some();
+        let breach = watched.breach();
+        book.checked += 1;
+        book.demand(breach.is_none(), || format!("{subject} at {now}: {}", breach.unwrap_or_default()));
+    }
+
+    /// A rotation begins: somebody asked for it, it is due, or a human changed the secret.
+    pub(crate) fn begins(&self, subject: &Subject, secret: &Secret) {
+        let now = self.time.now();
+        let mut book = self.book();
+        book.begun += 1;
+        let was_asked = book.asked.remove(subject);
+        let Some(since) = book.accounts.get(subject).map(|watched| watched.since) else { return };
+        let rotated = secret.current.as_ref().filter(|current| current.value.password().is_some());
+        // What is counted from is the time of staging (rule 14), and sending may have had to wait.
+        let since = rotated.and_then(|current| current.value.rotated_at()).map_or(since, |at| at.min(since));
+        let is_edited = rotated.is_some_and(crate::vault::Entry::is_edited);
+        let Some(tenant) = book.tenants.get(&tenant_of(subject)) else { return };
+        let believes = tenant.changed_at.is_some_and(|at| now.duration_since(at) <= self.relist + GRACE)
+            || tenant.excused_until.is_some_and(|until| now < until);
+        let days = if believes { tenant.days.min(tenant.days_before) } else { tenant.days };
+        let lasts = SignedDuration::from_hours(24 * days);
+        let earliest = since + (lasts - self.earliest.min(lasts / 2)) - SignedDuration::from_mins(5);
+        book.demand(now >= earliest || was_asked || is_edited, || {
+            format!("{subject} is rotated at {now} although its password is of {since} and lasts {days} days")
+        });
+        let expires_at = rotated.map(|_| since + lasts);
+        if !was_asked && !is_edited {
+            let begins = Begins { subject, at: now, expires_at };
+            for check in &self.checks {
+                if let Err(why) = check(&begins) {
+                    book.demand(false, || format!("{subject} is rotated at {now}: {why}"));
+                }
+            }
+        }
+    }
+
+    /// No password that we set is older than it may be, unless something hindered its rotation until a moment ago.
+    pub(crate) fn nothing_is_expired(&self) {
+        let now = self.time.now();
+        let mut book = self.book();
+        book.checked += 1;
+        let mut late = None;
+        for (subject, watched) in &book.accounts {
+            let Some(tenant) = book.tenants.get(&tenant_of(subject)) else { continue };
+            let expires = watched.since + SignedDuration::from_hours(24 * tenant.days);
+            let vault = book.vaults_excused.get(&watched.vault).copied();
+            let excused = tenant.excused_until.max(book.excused_until).max(vault).is_some_and(|until| now < until);
+            if watched.is_active && watched.live.is_some() && !excused && now >= expires {
+                late = Some(format!("{subject} expired at {expires}, and it is {now}"));
+            }
+        }
+        book.demand(late.is_none(), || late.unwrap_or_default());
+    }
+}
+
+impl Book {
+    fn demand(&mut self, is_so: bool, what: impl FnOnce() -> String) {
+        if !is_so && self.violation.is_none() {
+            self.violation = Some(what());
+        }
+    }
+}
+
+impl Watched {
+    /// What breaks it, if anything does.
+    fn breach(&self) -> Option<&'static str> {
+        if self.live.iter().chain(&self.flights).any(|password| !self.stored.contains(password)) {
+            return Some("a password that may be live is not in the vault");
+        }
+        let is_idle = !self.is_pending && self.live.is_some();
+        (is_idle && self.live != self.current).then_some("it is idle, and the live password is not current")
+    }
+}
+
+/// Accounts are called after their tenants.
+pub(crate) fn tenant_of(subject: &Subject) -> String {
+    subject.id.0.split('-').next().unwrap_or_default().to_owned()
+}

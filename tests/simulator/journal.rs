@@ -1,0 +1,80 @@
+//! A journal in memory, which a restart may lose.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ncloud_rotator::domain::account::Subject;
+use ncloud_rotator::domain::rotation::{Answer, Record};
+use ncloud_rotator::domain::token::Token;
+use ncloud_rotator::ports::journal::{Journal, JournalError, SendId};
+
+#[derive(Default)]
+pub(crate) struct SimJournal {
+    id: String,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    seen: HashMap<Subject, Timestamp>,
+    sends: HashMap<Subject, Vec<(SendId, Token, Option<Answer>)>>,
+    of: HashMap<SendId, Subject>,
+    next: i64,
+}
+
+impl SimJournal {
+    pub(crate) fn new(id: String) -> Self {
+        Self { id, book: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Journal for SimJournal {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    async fn first_seen(&self, subject: &Subject, now: Timestamp) -> Result<Timestamp, JournalError> {
+        Ok(*self.book.lock().unwrap().seen.entry(subject.clone()).or_insert(now))
+    }
+
+    async fn record(&self, subject: &Subject) -> Result<Record, JournalError> {
+        let mut record = Record::new();
+        for (_, candidate, answer) in self.book.lock().unwrap().sends.get(subject).into_iter().flatten() {
+            record.sending(*candidate);
+            if let Some(answer) = answer {
+                record.answered(*candidate, *answer);
+            }
+        }
+        Ok(record)
+    }
+
+    async fn sending(&self, subject: &Subject, candidate: Token) -> Result<SendId, JournalError> {
+        let mut book = self.book.lock().unwrap();
+        book.next += 1;
+        let id = SendId(book.next);
+        book.sends.entry(subject.clone()).or_default().push((id, candidate, None));
+        book.of.insert(id, subject.clone());
+        Ok(id)
+    }
+
+    async fn answered(&self, send: SendId, answer: Answer) -> Result<(), JournalError> {
+        let mut book = self.book.lock().unwrap();
+        let Some(subject) = book.of.remove(&send) else { return Ok(()) };
+        let sends = book.sends.entry(subject).or_default();
+        if let Some(entry) = sends.iter_mut().find(|(id, ..)| *id == send) {
+            entry.2 = Some(answer);
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, subject: &Subject, candidates: &[Token]) -> Result<(), JournalError> {
+        let mut book = self.book.lock().unwrap();
+        if let Some(sends) = book.sends.get_mut(subject) {
+            sends.retain(|(_, candidate, _)| candidates.contains(candidate));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! Years of the daemon's life in seconds: the real engine and the real protocol, with clocks, vaults and providers in memory.
+//!
+//! The same seed is the same story; a failure names it. `watch=WORD` prints every fact with the word in it. For a long one:
+//! `SIMULATOR="seed=7 years=10 accounts=3000" cargo test --release --test simulator -- --ignored --nocapture`
+
+mod audit;
+mod dice;
+mod journal;
+mod provider;
+mod story;
+mod time;
+mod trouble;
+mod vault;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use jiff::SignedDuration;
+
+use crate::story::{Figures, Setup, Story};
+
+/// Lives through a story, and says what it came to.
+fn live(setup: Setup) -> Figures {
+    #[expect(clippy::disallowed_methods, reason = "how fast virtual time passes is told in real time")]
+    let began = std::time::Instant::now();
+    let figures = catch_unwind(AssertUnwindSafe(|| Story::new(setup).run()));
+    let took = began.elapsed().as_secs_f64();
+    let figures = figures.unwrap_or_else(|cause| {
+        eprintln!("it failed in {setup:?}; that seed tells the same story again");
+        resume_unwind(cause)
+    });
+    let years = setup.days as f64 / 365.25;
+    println!(
+        "{} accounts, {years:.1} years in {took:.1} s ({:.2} years a second), seed {}: {figures:?}",
+        setup.accounts,
+        years / took,
+        setup.seed,
+    );
+    figures
+}
+
+const SHORT: Setup = Setup {
+    seed: 1,
+    tenants: 4,
+    accounts: 120,
+    days: 2 * 365,
+    relist: SignedDuration::from_hours(12),
+    is_troubled: true,
+    watched: None,
+};
+
+#[test]
+fn two_years_of_every_trouble() {
+    let figures = live(SHORT);
+    assert!(figures.rotations > 500 && figures.starts > 20, "{figures:?}");
+}
+
+#[test]
+fn a_quiet_year_rotates_each_account_when_it_is_due_and_never_else() {
+    let figures = live(Setup { days: 365, is_troubled: false, ..SHORT });
+    // 180 days less 14, from the first sight: twice a year, and not a third time.
+    assert_eq!(figures.rotations, 2 * 120);
+}
+
+#[test]
+#[ignore = "takes minutes; SIMULATOR=\"seed=1 years=10 accounts=3000\" says how long and how large"]
+fn ten_years_of_thousands() {
+    #[expect(clippy::disallowed_methods, reason = "a test that a person starts asks that person")]
+    let asked = std::env::var("SIMULATOR").unwrap_or_default();
+    let word = |name: &str| asked.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    let number = |name: &str, default: u64| word(name).map_or(default, |word| word.parse().unwrap());
+    live(Setup {
+        seed: number("seed", 1),
+        tenants: usize::try_from(number("tenants", 8)).unwrap(),
+        accounts: usize::try_from(number("accounts", 3000)).unwrap(),
+        days: 365 * number("years", 10) + 2,
+        relist: SignedDuration::from_hours(24),
+        is_troubled: true,
+        watched: word("watch").map(|word| &*word.to_owned().leak()),
+    });
+}
