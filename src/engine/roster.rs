@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::accounts::{Discovery, Listed, Managed};
 use super::drive::Parked;
@@ -79,9 +79,15 @@ impl Known {
         }
     }
 
-    /// Plans the next turn by what was found; `now` is the time since boot.
+    /// Plans the next turn by what was found; `now` is the time since boot. What was planned before stands when nothing was
+    /// found out: no account is lost because its vault was away for a moment.
     pub(super) fn plan(&mut self, found: &Surveyed, now: Duration) {
         self.is_read = Some(found.status.is_ok());
+        if found.status.is_err() {
+            let not_before = self.not_before;
+            self.plan = self.plan.map(|plan| Plan { not_before: plan.not_before.max(not_before), ..plan });
+            return;
+        }
         let here = self.managed.now().unwrap_or_default();
         let deadline = found.expires_at().unwrap_or(Timestamp::MAX);
         self.plan = match found.due {
@@ -89,7 +95,7 @@ impl Known {
             Some(Due::Now(Why { reason, .. })) => {
                 let class = if reason == Reason::Unfinished { Class::Finish } else { Class::Rotate };
                 let not_before = now.max(self.not_before);
-                let pause = jiff::SignedDuration::try_from(not_before.saturating_sub(now)).unwrap_or_default();
+                let pause = SignedDuration::try_from(not_before.saturating_sub(now)).unwrap_or_default();
                 let at = here.checked_add(pause).unwrap_or(Timestamp::MAX);
                 Some(Plan { rank: Rank { class, deadline }, not_before, at, reason })
             }
@@ -99,6 +105,27 @@ impl Known {
                 Some(Plan { rank: Rank { class: Class::Rotate, deadline }, not_before, at, reason })
             }
         };
+    }
+}
+
+impl Known {
+    /// Plans a turn because a person asked for it.
+    pub(super) fn plan_asked(&mut self, now: Duration) {
+        let deadline = self.deadline();
+        let (rank, at) = (Rank { class: Class::Asked, deadline }, self.managed.now().unwrap_or_default());
+        self.plan = Some(Plan { rank, not_before: now.max(self.not_before), at, reason: Reason::Asked });
+    }
+
+    /// Plans the turn that goes on with what is parked.
+    pub(super) fn plan_parked(&mut self, now: Duration) {
+        let wait = SignedDuration::try_from(self.not_before.saturating_sub(now)).unwrap_or_default();
+        let at = self.managed.now().unwrap_or_default().checked_add(wait).unwrap_or(Timestamp::MAX);
+        let rank = Rank { class: Class::Finish, deadline: self.deadline() };
+        self.plan = Some(Plan { rank, not_before: self.not_before, at, reason: Reason::Unfinished });
+    }
+
+    fn deadline(&self) -> Timestamp {
+        self.plan.map_or(Timestamp::MAX, |plan| plan.rank.deadline)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who watches: the promise and the rules of a schedule, checked at every effect on a vault or a provider.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +13,11 @@ use crate::vault::Secret;
 /// How much later than necessary anything may be, when something hindered it until then.
 const GRACE: SignedDuration = SignedDuration::from_hours(36);
 
-/// What may lie between the permission to send and the request: another read of the vault (`protocol.md`, rule 2).
-const PERMITTED: Duration = Duration::from_millis(100);
+/// What may lie between the permission to send and the request: the gateway is heard and the vault read again, when the
+/// permission had to be waited for (`protocol.md`, rules 2 and 8).
+const PERMITTED: Duration = Duration::from_millis(500);
+/// So many sends in a row are counted.
+const ROW: usize = 20;
 
 /// A check of the moment at which a rotation begins that nobody finishes: whether it is in a window, say.
 pub(crate) type BeginCheck = Box<dyn Fn(&Begins<'_>) -> Result<(), String> + Send + Sync>;
@@ -30,13 +33,13 @@ pub(crate) struct Begins<'a> {
 pub(crate) struct Audit {
     time: Time,
     book: Mutex<Book>,
-    pub(crate) checks: Vec<BeginCheck>,
+    checks: Mutex<Vec<BeginCheck>>,
     /// How long before its expiry a password may be replaced, at the most.
-    pub(crate) earliest: SignedDuration,
+    earliest: SignedDuration,
     /// From one send of a tenant to the next, at the least.
-    pub(crate) period: Duration,
+    period: Duration,
     /// How long after a change of the expiration the old one may be believed.
-    pub(crate) relist: SignedDuration,
+    relist: SignedDuration,
 }
 
 #[derive(Default)]
@@ -59,7 +62,7 @@ struct TenantBook {
     days: i64,
     days_before: i64,
     changed_at: Option<Timestamp>,
-    last_send: Option<Duration>,
+    sends: VecDeque<Duration>,
     excused_until: Option<Timestamp>,
 }
 
@@ -78,7 +81,7 @@ struct Watched {
 impl Audit {
     pub(crate) fn new(time: Time, period: Duration, relist: SignedDuration) -> Self {
         let earliest = SignedDuration::from_hours(14 * 24);
-        Self { time, book: Mutex::default(), checks: Vec::new(), earliest, period, relist }
+        Self { time, book: Mutex::default(), checks: Mutex::default(), earliest, period, relist }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -90,12 +93,27 @@ impl Audit {
         self.book().violation.clone()
     }
 
+    /// How many accounts of each vault are idle with a password that was set at or after `at`.
+    pub(crate) fn settled_since(&self, at: Timestamp) -> [usize; 2] {
+        let book = self.book();
+        let settled = |vault| {
+            let mine = book.accounts.values().filter(|watched| watched.vault == vault);
+            mine.filter(|watched| watched.live.is_some() && !watched.is_pending && watched.since >= at).count()
+        };
+        [settled(0), settled(1)]
+    }
+
     pub(crate) fn rotations(&self) -> u64 {
         self.book().begun
     }
 
     pub(crate) fn checked(&self) -> u64 {
         self.book().checked
+    }
+
+    /// From now on this is asked of every rotation that begins by itself.
+    pub(crate) fn also_checks(&self, check: BeginCheck) {
+        self.checks.lock().unwrap().push(check);
     }
 
     pub(crate) fn adds(&self, subject: &Subject, vault: usize) {
@@ -149,7 +167,7 @@ impl Audit {
         let mut book = self.book();
         book.excused_until = Some(until);
         // A process that is started anew does not know when the last request left.
-        book.tenants.values_mut().for_each(|tenant| tenant.last_send = None);
+        book.tenants.values_mut().for_each(|tenant| tenant.sends.clear());
     }
 
     /// A request that changes something left.
@@ -157,12 +175,16 @@ impl Audit {
         let now = self.time.elapsed();
         let mut book = self.book();
         let tenant = book.tenants.entry(tenant_of(subject)).or_default();
-        if let Some(last) = tenant.last_send.replace(now) {
-            // Requests leave at their pace and arrive by different ways.
-            let apart = now.saturating_sub(last);
-            let is_paced = apart + PERMITTED >= self.period;
-            book.demand(is_paced, || format!("a burst: {subject} is sent {apart:?} after the one before it"));
+        tenant.sends.push_back(now);
+        if tenant.sends.len() > ROW {
+            tenant.sends.pop_front();
         }
+        let first = tenant.sends.front().copied().unwrap_or(now);
+        let intervals = u32::try_from(tenant.sends.len() - 1).unwrap();
+        let (span, least) = (now.saturating_sub(first), self.period * intervals);
+        book.demand(span + PERMITTED >= least, || {
+            format!("a burst: {intervals} intervals in {span:?} up to {subject}")
+        });
     }
 
     /// A request is on its way, and may land.
@@ -227,7 +249,7 @@ impl Audit {
         let expires_at = rotated.map(|_| since + lasts);
         if !was_asked && !is_edited {
             let begins = Begins { subject, at: now, expires_at };
-            for check in &self.checks {
+            for check in self.checks.lock().unwrap().iter() {
                 if let Err(why) = check(&begins) {
                     book.demand(false, || format!("{subject} is rotated at {now}: {why}"));
                 }

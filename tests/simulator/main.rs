@@ -7,6 +7,7 @@ mod audit;
 mod dice;
 mod journal;
 mod provider;
+mod scenes;
 mod story;
 mod time;
 mod trouble;
@@ -51,7 +52,20 @@ const SHORT: Setup = Setup {
 #[test]
 fn two_years_of_every_trouble() {
     let figures = live(SHORT);
-    assert!(figures.rotations > 500 && figures.starts > 20, "{figures:?}");
+    assert!(figures.rotations > 500 && figures.checks > 2000 && figures.starts > 20, "{figures:?}");
+}
+
+/// How a check of the moment is plugged in: here, that nothing begins in the year before its time.
+#[test]
+fn a_check_of_the_moment_at_which_a_rotation_begins_is_heard() {
+    let mut story = Story::new(Setup { days: 200, is_troubled: false, ..SHORT });
+    story.refuses_beginnings(Box::new(|begins| {
+        let expiry = begins.expires_at.map_or("it was never rotated".to_owned(), |at| format!("it expires at {at}"));
+        Err(format!("{} at {}: {expiry}", begins.subject.kind, begins.at))
+    }));
+    let heard = catch_unwind(AssertUnwindSafe(|| story.run())).unwrap_err();
+    let heard = heard.downcast_ref::<String>().unwrap();
+    assert!(heard.contains("it was never rotated"), "{heard}");
 }
 
 #[test]

@@ -18,10 +18,10 @@ use ncloud_rotator::ports::tenant::TenantSettings;
 use crate::audit::Audit;
 use crate::dice::Dice;
 use crate::time::Time;
-use crate::trouble::{Fate, Trouble};
+use crate::trouble::{Fate, State as Trouble, Troubles};
 
 pub(crate) struct SimGateway {
-    pub(crate) trouble: Trouble,
+    pub(crate) trouble: Troubles,
     time: Time,
     dice: Dice,
     audit: Arc<Audit>,
@@ -39,7 +39,7 @@ struct State {
 impl SimGateway {
     pub(crate) fn new(time: Time, dice: Dice, audit: Arc<Audit>, days: u16) -> Self {
         let state = Mutex::new(State { days, ..State::default() });
-        Self { trouble: Trouble::default(), time, dice, audit, state }
+        Self { trouble: Troubles::default(), time, dice, audit, state }
     }
 
     pub(crate) fn add(&self, name: &str) -> Subject {
@@ -75,6 +75,14 @@ impl SimGateway {
         }
         for (_, id, password) in landing {
             self.audit.landed(&subject(&id), &password, true);
+        }
+    }
+
+    fn refuses(&self) -> bool {
+        match self.trouble.state() {
+            Trouble::Refusing => true,
+            Trouble::Perfect => false,
+            _ => self.dice.happens(500),
         }
     }
 
@@ -155,7 +163,8 @@ impl Provider for SimProvider {
             return Answer::Blocked(Block::Authentication);
         }
         match fate {
-            Fate::Done if gateway.dice.happens(500) => {
+            Fate::Done if gateway.trouble.state() == Trouble::Mute => Answer::Ambiguous(Doubt::Disconnected),
+            Fate::Done if gateway.refuses() => {
                 self.hear();
                 Answer::Refused
             }

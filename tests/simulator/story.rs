@@ -24,7 +24,7 @@ use ncloud_rotator::ports::provider::Provider;
 use ncloud_rotator::ports::vault::Vault;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{Audit, tenant_of};
+use crate::audit::{Audit, BeginCheck, tenant_of};
 use crate::dice::Dice;
 use crate::journal::SimJournal;
 use crate::provider::{SimGateway, SimProvider};
@@ -158,6 +158,48 @@ impl Story {
         let end = Duration::from_secs(self.setup.days * DAY);
         self.run_until(end);
         Figures { rotations: self.audit.rotations(), checks: self.audit.checked(), starts: self.starts }
+    }
+
+    /// Asks this of every rotation that begins by itself.
+    pub(crate) fn refuses_beginnings(&self, check: BeginCheck) {
+        self.audit.also_checks(check);
+    }
+
+    /// Lives on for so many days.
+    pub(crate) fn live_on(&mut self, days: f64) {
+        let end = self.time.elapsed() + Duration::from_secs(DAY).mul_f64(days);
+        self.run_until(end);
+        self.time.go_to(end);
+    }
+
+    /// Sets what is wrong with every gateway.
+    pub(crate) fn gateways_are(&self, state: State) {
+        self.gateways.iter().for_each(|gateway| gateway.trouble.set(state));
+    }
+
+    /// Sets what is wrong with a vault.
+    pub(crate) fn vault_is(&self, vault: usize, state: State) {
+        self.vaults[vault].trouble.set(state);
+    }
+
+    /// Makes everything due that is older than the shortest expiration allows.
+    pub(crate) fn shorten(&self, days: u16) {
+        for (number, gateway) in self.gateways.iter().enumerate() {
+            gateway.set_days(days);
+            self.audit.expiration(&format!("t{number}"), days);
+        }
+    }
+
+    /// The process is killed, its journal is lost, and it is started again at once.
+    pub(crate) fn is_killed_and_loses_its_journal(&mut self) {
+        self.audit.machine_trouble();
+        self.daemon = None;
+        self.journal = Arc::new(SimJournal::new(format!("after{}", self.starts)));
+        self.starts();
+    }
+
+    pub(crate) fn look(&self) {
+        self.daemon.iter().for_each(|daemon| daemon.caller.look());
     }
 
     fn run_until(&mut self, end: Duration) {
@@ -391,7 +433,7 @@ impl Story {
         self.daemon = Some(Daemon { world, caller, shutdown, handle });
     }
 
-    fn reload(&mut self) {
+    pub(crate) fn reload(&mut self) {
         let Some(daemon) = &self.daemon else { return };
         let world = self.world(Some(&daemon.world));
         let caller = daemon.caller.clone();

@@ -17,6 +17,10 @@ pub(crate) enum State {
     Hanging,
     /// A provider alone: too many requests.
     Throttled,
+    /// A provider alone: what is sent is lost.
+    Mute,
+    /// A provider alone: every password is refused.
+    Refusing,
     /// A provider alone: the keys are not good.
     KeysRefused,
 }
@@ -34,9 +38,9 @@ pub(crate) enum Fate {
 }
 
 #[derive(Default)]
-pub(crate) struct Trouble(Mutex<State>);
+pub(crate) struct Troubles(Mutex<State>);
 
-impl Trouble {
+impl Troubles {
     pub(crate) fn set(&self, state: State) {
         *self.0.lock().unwrap() = state;
     }
@@ -50,7 +54,7 @@ impl Trouble {
             State::Well if dice.happens(300) => Fate::LostBefore,
             State::Well if dice.happens(300) => Fate::LostAfter,
             State::Well if dice.happens(20) => Fate::Hangs,
-            State::Well | State::Perfect => Fate::Done,
+            State::Well | State::Perfect | State::Mute | State::Refusing => Fate::Done,
             State::Away => Fate::Away,
             State::Hanging => Fate::Hangs,
             State::Throttled => Fate::Throttled,

@@ -19,7 +19,7 @@ use ncloud_rotator::ports::vault::{ListedVersion, Listing, Place, Stage, Status,
 use crate::audit::Audit;
 use crate::dice::Dice;
 use crate::time::Time;
-use crate::trouble::{Fate, Trouble};
+use crate::trouble::{Fate, Troubles};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -74,7 +74,7 @@ impl Secret {
 
 pub(crate) struct SimVault {
     pub(crate) style: Style,
-    pub(crate) trouble: Trouble,
+    pub(crate) trouble: Troubles,
     secrets: Mutex<BTreeMap<SecretName, Secret>>,
     time: Time,
     dice: Dice,
@@ -86,7 +86,7 @@ const SETTLE: SignedDuration = SignedDuration::from_secs(60);
 
 impl SimVault {
     pub(crate) fn new(style: Style, time: Time, dice: Dice, audit: Arc<Audit>) -> Self {
-        Self { style, trouble: Trouble::default(), secrets: Mutex::default(), time, dice, audit }
+        Self { style, trouble: Troubles::default(), secrets: Mutex::default(), time, dice, audit }
     }
 
     /// A secret as it really is.

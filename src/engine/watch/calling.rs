@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::{Engine, Schedule};
 use crate::domain::account::AccountName;
-use crate::domain::due::Reason;
 use crate::engine::batch::{BadName, choose_one};
 use crate::engine::calls::Call;
-use crate::engine::queue::{Class, Rank};
-use crate::engine::roster::Plan;
 use crate::engine::world::World;
 
 impl Engine {
@@ -47,11 +43,11 @@ impl Engine {
         let now = self.now();
         for name in chosen.iter().flatten() {
             let Some(known) = self.roster.get_mut(name) else { continue };
-            known.asked = true;
+            (known.asked, known.not_before) = (true, now);
             if known.parked.is_none() {
-                let deadline = known.plan.map_or(Timestamp::MAX, |plan| plan.rank.deadline);
-                let (rank, at) = (Rank { class: Class::Asked, deadline }, known.managed.now().unwrap_or_default());
-                known.plan = Some(Plan { rank, not_before: now, at, reason: Reason::Asked });
+                known.plan_asked(now);
+            } else {
+                known.plan_parked(now);
             }
             self.enqueue(name);
         }

@@ -138,14 +138,16 @@ impl Engine {
         for surveyed in found {
             let name = &surveyed.managed.name;
             let is_unfinished = surveyed.status.as_ref().is_ok_and(|status| status.unfinished);
-            let Some(known) = self.roster.get_mut(name).filter(|known| known.parked.is_none()) else { continue };
+            let Some(known) = self.roster.get_mut(name).filter(|known| known.parked.is_none() && !known.asked) else {
+                continue;
+            };
             if self.running.contains_key(name) {
                 // Its turn sees more than a list does.
                 continue;
             }
             if is_unfinished {
                 self.unfinished.insert(name.clone());
-            } else {
+            } else if surveyed.status.is_ok() {
                 self.unfinished.remove(name);
             }
             known.plan(surveyed, now);

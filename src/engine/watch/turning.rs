@@ -4,16 +4,15 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{Engine, NEXT_TURN, TURN, Turning, pause};
 use crate::domain::account::AccountName;
-use crate::domain::due::Reason;
 use crate::domain::rotation::Waiting;
 use crate::engine::drive::Patience;
-use crate::engine::queue::{Class, Rank};
+use crate::engine::queue::Class;
 use crate::engine::report::Outcomes;
-use crate::engine::roster::{Lane, Plan};
+use crate::engine::roster::Lane;
 use crate::engine::turn::{Cause, Turned, turn};
 
 impl Engine {
@@ -76,42 +75,36 @@ impl Engine {
         self.running.remove(&name);
         let Turned { managed, report, parked, known: found } = turned;
         let result = report.map(|report| report.result);
-        let is_done = matches!(result, None | Some(Outcomes::Rotated | Outcomes::RotatedElsewhere));
-        if is_done && result.is_some() {
+        if matches!(result, Some(Outcomes::Rotated | Outcomes::RotatedElsewhere)) {
             self.rotated += 1;
         }
-        let found_pending =
-            found.as_ref().is_some_and(|found| found.status.as_ref().is_ok_and(|status| status.unfinished));
-        if parked.is_some() || found_pending {
+        let status = found.as_ref().map(|found| found.status.as_ref());
+        if parked.is_some() || matches!(status, Some(Ok(status)) if status.unfinished) {
             self.unfinished.insert(managed.name.clone());
-        } else {
+        } else if matches!(status, Some(Ok(_))) {
             self.unfinished.remove(&managed.name);
         }
+        let is_unread = matches!(status, Some(Err(_)));
         let now = self.now();
         let here = managed.now().unwrap_or_default();
         let Some(known) = self.roster.get_mut(&name).filter(|known| known.managed.subject == managed.subject) else {
             return;
         };
-        let again = if is_done { Again::Planned } else { again(result.as_ref(), parked.is_some(), here) };
+        let again = again(result.as_ref(), is_unread, parked.is_some(), here);
         known.failures = if again == Again::Failed { known.failures.saturating_add(1) } else { 0 };
         known.not_before = now.saturating_add(match again {
             Again::Planned => Duration::ZERO,
             Again::At(at) => Duration::try_from(at.duration_since(here)).unwrap_or_default(),
             Again::Failed => pause(NEXT_TURN, known.failures, &name.to_string()),
         });
-        known.asked = known.asked && parked.is_some();
+        known.asked = known.asked && matches!(result, Some(Outcomes::Unfinished { .. }));
         known.parked = parked.filter(|_| Arc::ptr_eq(&known.managed.tenant, &managed.tenant));
-        match (&found, &known.parked) {
-            (Some(found), _) => known.plan(found, now),
-            (None, Some(_)) => {
-                let deadline = known.plan.map_or(Timestamp::MAX, |plan| plan.rank.deadline);
-                let wait = SignedDuration::try_from(known.not_before.saturating_sub(now)).unwrap_or_default();
-                let at = here.checked_add(wait).unwrap_or(Timestamp::MAX);
-                let rank = Rank { class: Class::Finish, deadline };
-                known.plan = Some(Plan { rank, not_before: known.not_before, at, reason: Reason::Unfinished });
-            }
+        match &found {
+            _ if known.parked.is_some() => known.plan_parked(now),
+            _ if known.asked => known.plan_asked(now),
+            Some(found) => known.plan(found, now),
             // It goes on under another tenant's durations, from what a fresh look shows.
-            (None, None) => self.read_again(|(tenant, _)| *tenant == lane.tenant),
+            None => self.read_again(|(tenant, _)| *tenant == lane.tenant),
         }
         self.enqueue(&name);
     }
@@ -140,8 +133,10 @@ enum Again {
     Failed,
 }
 
-fn again(result: Option<&Outcomes>, is_parked: bool, here: Timestamp) -> Again {
+fn again(result: Option<&Outcomes>, is_unread: bool, is_parked: bool, here: Timestamp) -> Again {
     match result {
+        None if is_unread => Again::Failed,
+        None | Some(Outcomes::Rotated | Outcomes::RotatedElsewhere) => Again::Planned,
         Some(Outcomes::Unfinished { waits_for: Waiting::Fence | Waiting::Rate | Waiting::Spacing, until, .. }) => {
             Again::At(*until)
         }
