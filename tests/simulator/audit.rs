@@ -103,6 +103,11 @@ impl Audit {
         [settled(0), settled(1)]
     }
 
+    /// How many accounts wait with a candidate.
+    pub(crate) fn pending(&self) -> usize {
+        self.book().accounts.values().filter(|watched| watched.is_pending).count()
+    }
+
     pub(crate) fn rotations(&self) -> u64 {
         self.book().begun
     }
