@@ -217,6 +217,20 @@ fn what_an_editor_can_find_is_found() {
         ("{ length = 16, avoid = \"url\" }", "\"HUNTER2\""),
         ("[policies.default]", "[policies.default]\nexpiration_days = 91"),
         ("[policies.default]", "[policies.\"a b\"]"),
+        ("[policies.default]", "[policies.default]\nmargin = 2"),
+        ("[policies.default]", "[policies.default]\nspread = \"some\""),
+        ("[policies.default]", "[policies.default]\nassume_changed = \"last year\""),
+        ("[policies.default]", "[policies.default]\nfirst_run_cap = 0"),
+        ("[policies.default]", "[policies.default]\ncatch_up = \"60\""),
+        ("[policies.default]", "[policies.default]\nwindows = [{ cron = \"0 0 2 * * *\", lasts = \"3h\" }]"),
+        ("[policies.default]", "[policies.default]\nwindows = [{ cron = \"0 2 * * *\" }]"),
+        ("[policies.default]", "[policies.default]\nblackouts = [{ from = \"2026-12-24\" }]"),
+        ("[policies.default]", "[policies.default]\nblackouts = [{ from = \"24 December\", to = \"2026-12-24\" }]"),
+        (
+            "[policies.default]",
+            "[policies.default]\nblackouts = [{ from = \"2026-12-24\", to = \"2026-12-24\", cron = \"0 2 * * *\", lasts = \"3h\" }]",
+        ),
+        ("time_zone =", "apart = [[\"svc-a\"]]\ntime_zone ="),
         ("\"sub-account\"", "\"subaccount\""),
         ("names = [\"svc-*\"]\n", ""),
         ("vault = \"local\"", "vault = \"local\"\ncolour = \"red\""),
@@ -319,10 +333,35 @@ fn rest() -> impl Strategy<Value = String> {
     let vault = prop_oneof![age, aws()];
     let policy = (
         maybe("rotate_before", &["\"14d\"", "\"1m1s\"", "\"90d\"", "\"9999d\""]),
+        maybe("margin", &["\"1d\"", "\"0s\"", "\"80d\""]),
         maybe("expiration_days", &["60", "90", "180"]),
         maybe("on_adopt", &["\"defer\"", "\"rotate\""]),
         maybe("password", password),
     );
+    let windows: &[_] = &[
+        "[]",
+        "[{ cron = \"0 2 * * Tue-Thu\", lasts = \"3h\" }]",
+        "[{ cron = \" 0  2 L\\t2 * \", lasts = \"3h\", time_zone = \"UTC\" }, { cron = \"*/5 0-6 ? * sun#1\", lasts = \"1m\" }]",
+        "[{ cron = \"0 2 * *\", lasts = \"3h\" }]",
+    ];
+    let blackouts: &[_] = &[
+        "[]",
+        "[{ from = \"2026-12-24\", to = \"2026-12-24\" }]",
+        "[{ from = \"2026-12-24T18:00\", to = \"2026-12-26T00:00\", time_zone = \"Europe/Berlin\" }]",
+        "[{ cron = \"0 0 * * Sun\", lasts = \"1d\" }]",
+        "[{ from = \"2026-12-24 18:00\", to = \"20261226\" }]",
+        "[{ cron = \"0 0 * * *\", to = \"2026-12-24\" }]",
+    ];
+    let schedule = (
+        maybe("spread", &["\"0s\"", "\"12h\"", "\"0\""]),
+        maybe("assume_changed", &["\"2026-01-31\"", "\"2026-02-31\"", "\"2026-01-31T00:00\""]),
+        maybe("time_zone", &["\"UTC\"", "\"Mars\""]),
+        maybe("windows", windows),
+        maybe("blackouts", blackouts),
+        maybe("first_run_cap", &["1", "4294967295", "0"]),
+        maybe("catch_up", &["\"60/h\"", "\"60/d\""]),
+    );
+    let schedule = schedule.prop_map(|(a, b, c, d, e, f, g)| format!("{a}{b}{c}{d}{e}{f}{g}"));
     let rule = (
         prop::sample::select(&["sub-account", "data-forest"] as &[_]),
         prop_oneof![
@@ -335,11 +374,17 @@ fn rest() -> impl Strategy<Value = String> {
         maybe("include_people", &["true", "false"]),
         maybe("secret", &["\"{id}\"", "\"a=b/{name}@x\"", "\"one\"", "\"\""]),
     );
-    let top = (maybe("time_zone", &["\"UTC\"", "\"Mars\""]), maybe("state_dir", &["\"/s\"", "\"s\"", "\"~/s\""]));
-    (top, vault, policy, rule).prop_map(|((a, b), c, (e, f, g, h), (kind, names, i, j, k))| {
+    let top = (
+        maybe("time_zone", &["\"UTC\"", "\"Mars\""]),
+        maybe("state_dir", &["\"/s\"", "\"s\"", "\"~/s\""]),
+        maybe("apart", &["[]", "[[\"a\", \"b/c\"], [\" x\", \"y\", \"z\"]]", "[[\"a\"]]"]),
+        maybe("apart_by", &["\"36h\"", "\"0s\""]),
+    );
+    let top = top.prop_map(|(a, b, c, d)| format!("{a}{b}{c}{d}"));
+    (top, vault, policy, schedule, rule).prop_map(|(top, c, (e, f, g, h, i), schedule, (kind, names, j, k, l))| {
         format!(
-            "{a}{b}[vaults.v-1]\n{c}[policies.default]\n{e}{f}{g}{h}\
-             [[accounts]]\ntenant = \"main\"\nkind = \"{kind}\"\nvault = \"v-1\"\n{names}{i}{j}{k}"
+            "{top}[vaults.v-1]\n{c}[policies.default]\n{e}{f}{g}{h}{i}{schedule}\
+             [[accounts]]\ntenant = \"main\"\nkind = \"{kind}\"\nvault = \"v-1\"\n{names}{j}{k}{l}"
         )
     })
 }

@@ -18,8 +18,12 @@ use ncloud_rotator::domain::account::{Kind, Site};
 use ncloud_rotator::domain::gateway::Gateway;
 use ncloud_rotator::domain::password::{Avoid, Profile, Recipe};
 use ncloud_rotator::domain::policy::{OnAdopt, PasswordExpiration, PasswordSource, Setting};
+use ncloud_rotator::domain::schedule::calendar::Calendar;
 use ncloud_rotator::ncloud::{Api, Format};
 use proptest::prelude::*;
+
+#[path = "configuration/schedule.rs"]
+mod schedule;
 
 /// The contract's own example.
 const GOOD: &str = r#"time_zone = "Asia/Seoul"
@@ -94,6 +98,7 @@ fn cases() -> Vec<Case> {
     cases.extend(settings());
     cases.extend(networks());
     cases.extend(vaults_and_policies());
+    cases.extend(schedule::cases());
     cases.extend(rules());
     cases.extend(aws::cases());
     cases
@@ -640,6 +645,10 @@ fn silence_means_the_defaults() {
     assert_eq!((policy.on_adopt, policy.expiration_days), (OnAdopt::Defer, None));
     assert_eq!(policy.password, PasswordSource::Made(default_recipe()));
     assert_eq!(policy.rotate_before, SignedDuration::from_hours(14 * 24));
+    assert_eq!((policy.margin, policy.spread), (SignedDuration::from_hours(48), SignedDuration::from_hours(24)));
+    assert_eq!((policy.assume_changed, &policy.calendar), (None, &Calendar::default()));
+    assert_eq!((policy.first_run_cap.get(), policy.catch_up.to_string()), (100, "300/h".to_owned()));
+    assert!(config.apart.is_empty());
     assert_eq!(config.rules[0].secret.to_string(), "ncloud/{tenant}/{kind}/{name}");
 
     let home = Environment::from_lookup(|name| (name == "HOME").then(|| "/home/u".into()));
@@ -662,7 +671,8 @@ fn what_is_meant_is_accepted() {
         adding(SECOND).replace("# second", "\nnames = [\"svc-legacy\"]"),
         adding(SECOND).replace("# second", "\nnames = [\"batch-*\"]"),
         with("\"public\"", "\"fin\"").replace("\"sub-account\"", "\"data-forest\""),
-        with("\"14d\"", "\"89d\""),
+        with("\"14d\"", "\"87d\""),
+        with("\"14d\"", "\"89d\"\nmargin = \"1h\""),
         with("\"30s\"", "\"2s\""),
     ];
     for text in fine {
@@ -729,9 +739,10 @@ fn every_shipped_configuration_can_be_used() {
 /// A line of something like a configuration.
 fn line() -> impl Strategy<Value = String> {
     let known = "time_zone|state_dir|site|access_key|secret_key|endpoints|gateway|rate|emulator|kind|path|identity|\
-                 recipients|rotate_before|expiration_days|keys|expiration|login_alias|proxy|proxy_credentials|ca_file|request_timeout|api|format|on_adopt|password|tenant|names|ids|except|policy|vault|secret|x";
+                 recipients|rotate_before|expiration_days|keys|expiration|login_alias|proxy|proxy_credentials|ca_file|request_timeout|api|format|on_adopt|password|tenant|names|ids|except|policy|vault|secret|\
+                 margin|spread|assume_changed|windows|blackouts|first_run_cap|catch_up|apart|apart_by|x";
     let value = "\"[a-z0-9{}*/.~:=-]{0,12}\"|[0-9]{1,20}|true|\\[\\]|\\[\"[a-z*\\[]{0,4}\"(, [0-9])?\\]|\
-                 \\{ (env|file|length|avoid|sub_account|timeout|enforce|profile|server_role) = (\"[a-z0-9:/]{0,8}\"|-?[0-9]{1,3}) \\}|\"|\\{|'|\"\"\"|가";
+                 \\{ (env|file|length|avoid|cron|lasts|from|sub_account|timeout|enforce|profile|server_role) = (\"[a-z0-9:/]{0,8}\"|-?[0-9]{1,3}) \\}|\"|\\{|'|\"\"\"|가";
     let header =
         "\\[(tenants|vaults|policies)(\\.[a-c가]?){0,2}\\]|\\[\\[(accounts|tenants)\\]\\]|\\[accounts\\]|#.{0,9}";
     prop_oneof![

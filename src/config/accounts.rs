@@ -162,11 +162,13 @@ fn fits(
             refuse(reader, problem.help("take a policy with password = { length = 16 } for these accounts"))
         }
         (Kind::SubAccount, _, Some(PasswordExpiration::Days(days)))
-            if policy.rotate_before >= SignedDuration::from_hours(24 * i64::from(*days)) =>
+            if policy.rotate_before.saturating_add(policy.margin)
+                >= SignedDuration::from_hours(24 * i64::from(*days)) =>
         {
             let message = format!(
-                "the policy `{name}` rotates {} before the expiry, which the tenant has after {days} days: always due",
-                duration::show(policy.rotate_before)
+                "the policy `{name}` rotates {} before the expiry, its margin included, which the tenant has after {days} \
+                 days: always due",
+                duration::show(policy.rotate_before.saturating_add(policy.margin))
             );
             let problem = Problem::at(Code::BadDuration, place, "always due", message);
             refuse(reader, problem.help("shorten its `rotate_before`, or enforce a longer `expiration` on the tenant"))

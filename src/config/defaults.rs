@@ -52,6 +52,9 @@ pub(super) const FIRST_RUN_CAP: NonZeroU32 = NonZeroU32::new(100).unwrap();
 /// After the tenant's expiration was shortened, several thousand accounts in a day.
 pub(super) const CATCH_UP: Rate = Rate { count: NonZeroU32::new(300).unwrap(), per: Per::Hour };
 
+/// A day in which whoever uses the other account of a group can be told of trouble with the first.
+pub(super) const APART_BY: SignedDuration = SignedDuration::from_hours(24);
+
 /// The longest that both kinds of account take.
 pub(super) const PASSWORD_LENGTH: usize = 16;
 

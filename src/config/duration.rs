@@ -18,6 +18,12 @@ const UNITS: [(char, SignedDuration); 4] = [
 
 /// Reads whole days, hours, minutes and seconds, larger units first, each at most once. Zero is refused.
 pub(super) fn parse(text: &str) -> Result<SignedDuration, String> {
+    let duration = parse_or_none(text)?;
+    if duration.is_zero() { Err("a duration is more than nothing".to_owned()) } else { Ok(duration) }
+}
+
+/// The same, where no time at all is an answer.
+pub(super) fn parse_or_none(text: &str) -> Result<SignedDuration, String> {
     let unreadable = || "a duration is written like \"14d\", \"2h\", \"5m\", \"90s\" or \"1h30m\"".to_owned();
     let too_long = || "a duration is ten years at the most".to_owned();
     let mut units = UNITS.iter();
@@ -35,9 +41,6 @@ pub(super) fn parse(text: &str) -> Result<SignedDuration, String> {
     }
     if text.is_empty() {
         return Err(unreadable());
-    }
-    if total.is_zero() {
-        return Err("a duration is more than nothing".to_owned());
     }
     if total > LONGEST { Err(too_long()) } else { Ok(total) }
 }

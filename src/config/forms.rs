@@ -70,8 +70,31 @@ named! {
         "description": "Whole days, hours, minutes and seconds, the larger first: `\"14d\"`, `\"2h\"`, `\"5m\"`, `\"90s\"` or \
                         `\"1h30m\"`. More than nothing, and ten years at the most.",
         "type": "string",
-        "pattern": "^(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?$",
+        "pattern": DURATION,
         "minLength": 2,
+    });
+    DurationOrNone = json_schema!({
+        "description": "A duration, or `\"0s\"` for none.",
+        "type": "string",
+        "pattern": DURATION,
+        "minLength": 2,
+    });
+    Cron = json_schema!({
+        "description": "A cron pattern of five fields: minute, hour, day of the month, month and day of the week, such as \
+                        `\"0 2 * * Tue-Thu\"`. `L` is the last day of the month, `Sat#1` its first Saturday; when both days are \
+                        given, either will do.",
+        "type": "string",
+        "pattern": "^\\s*(?:\\S+\\s+){4}\\S+\\s*$",
+    });
+    Date = json_schema!({
+        "description": "A day: `\"2026-01-31\"`.",
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    });
+    Moment = json_schema!({
+        "description": "A day, `\"2026-12-24\"`, or a time of a day, `\"2026-12-24T18:00\"`.",
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2})?$",
     });
     Rate = json_schema!({
         "description": "So many by the second (`s`), minute (`m`) or hour (`h`): `\"5/s\"`, `\"300/m\"` or `\"1000/h\"`.",
@@ -183,6 +206,8 @@ inline! {
     Kind = |_| one_of(&account::Kind::ALL.map(account::Kind::label));
     OnAdopt = |_| one_of(&policy::OnAdopt::ALL.map(policy::OnAdopt::label));
     ExpirationDays = |_| json_schema!({ "type": "integer", "enum": policy::Policy::EXPIRATION_DAYS });
+    Count = |_| json_schema!({ "type": "integer", "minimum": 1 });
+    ApartGroup = |_| json_schema!({ "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 2 });
     Length = |_| json_schema!({ "type": "integer", "minimum": 1 });
     ExpirationSetting = |_| {
         let mut values: Vec<Value> = policy::Policy::EXPIRATION_DAYS.map(Value::from).into();
@@ -196,6 +221,7 @@ inline! {
     };
 }
 
+const DURATION: &str = "^(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?$";
 const ADDRESS: &str = "^[Hh][Tt][Tt][Pp][Ss]?://[^@]*$";
 const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]*$";
 

@@ -16,10 +16,12 @@ use super::environment::Environment;
 use super::mask;
 use super::policies;
 use super::problem::{Code, ConfigError, Problem};
-use super::raw::{Raw, Text};
+use super::raw::Raw;
 use super::reader::{NeededFile, Reader};
+use super::schedule;
 use super::tenants::{self, Tenant};
 use super::vaults::{self, Vault};
+use crate::domain::plan::Apart;
 use crate::domain::policy::Policy;
 use crate::domain::rule::Rule;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub vaults: BTreeMap<String, Vault>,
     /// The policies, by name.
     pub policies: BTreeMap<String, Arc<Policy>>,
+    /// The accounts that are kept apart.
+    pub apart: Vec<Apart>,
     /// The rules, in the order of the file; there is at least one.
     pub rules: Vec<Rule>,
     state_dir: Option<PathBuf>,
@@ -137,7 +141,9 @@ fn missing(file: &NeededFile) -> Option<Problem> {
 
 /// The configuration, as far as it could be read; what could not is among the reader's problems.
 fn assemble(reader: &mut Reader<'_>, raw: Raw) -> Option<Config> {
-    let time_zone = time_zone(reader, raw.time_zone);
+    let time_zone = raw.time_zone.unwrap_or_else(|| Spanned::new(0..0, defaults::TIME_ZONE.to_owned()));
+    let time_zone = schedule::zone(reader, &time_zone);
+    let zone = time_zone.clone().unwrap_or(TimeZone::UTC);
     let state_dir = raw.state_dir.map(|text| reader.path("state_dir", &text));
 
     let tenants: BTreeMap<_, _> = raw
@@ -148,13 +154,14 @@ fn assemble(reader: &mut Reader<'_>, raw: Raw) -> Option<Config> {
     let policies: BTreeMap<_, _> = raw
         .policies
         .into_iter()
-        .map(|(name, table)| (name.get_ref().clone(), policies::read(reader, &name, table.into_inner())))
+        .map(|(name, table)| (name.get_ref().clone(), policies::read(reader, &name, table.into_inner(), &zone)))
         .collect();
     let vault_names = raw.vaults.keys().map(|name| name.get_ref().clone()).collect();
     let vaults: Vec<Spanned<Vault>> =
         raw.vaults.into_iter().filter_map(|(name, table)| vaults::read(reader, &name, table.into_inner())).collect();
     vaults::apart(reader, &vaults);
 
+    let apart = schedule::apart(reader, raw.apart, raw.apart_by.as_ref());
     let defined = Defined { tenants, policies, vaults: vault_names };
     let rules = accounts::read(reader, raw.accounts, &defined);
     let Defined { tenants, policies, .. } = defined;
@@ -163,6 +170,7 @@ fn assemble(reader: &mut Reader<'_>, raw: Raw) -> Option<Config> {
         tenants: all(tenants)?,
         vaults: vaults.into_iter().map(|vault| (vault.get_ref().name.clone(), vault.into_inner())).collect(),
         policies: all(policies)?.into_iter().map(|(name, entry)| (name, entry.policy)).collect(),
+        apart: apart?,
         rules,
         state_dir: match state_dir {
             Some(given) => Some(given?),
@@ -174,15 +182,4 @@ fn assemble(reader: &mut Reader<'_>, raw: Raw) -> Option<Config> {
 
 fn all<T>(entries: BTreeMap<String, Option<T>>) -> Option<BTreeMap<String, T>> {
     entries.into_iter().map(|(name, entry)| entry.map(|entry| (name, entry))).collect()
-}
-
-fn time_zone(reader: &mut Reader<'_>, name: Option<Text>) -> Option<TimeZone> {
-    let name = name.unwrap_or_else(|| Spanned::new(0..0, defaults::TIME_ZONE.to_owned()));
-    let zone = jiff::tz::db().get(name.get_ref()).ok();
-    if zone.is_none() {
-        let message = format!("there is no time zone {:?}", name.get_ref());
-        let problem = Problem::at(Code::UnknownTimeZone, name.span(), "not known", message);
-        reader.report(problem.help("write a name of the IANA database, such as \"Asia/Seoul\" or \"UTC\""));
-    }
-    zone
 }

@@ -23,6 +23,7 @@ mod profile;
 mod raw;
 mod reader;
 mod reference;
+mod schedule;
 mod schema;
 mod sources;
 mod tenants;

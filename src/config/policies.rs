@@ -1,21 +1,22 @@
 //! `[policies.NAME]`: when passwords are replaced, and what they are made of.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::choice::Choice;
 use super::problem::{Code, Problem};
 use super::raw::{self, Text};
 use super::reader::{Reader, refuse};
-use super::{defaults, duration};
+use super::{defaults, duration, schedule};
 use crate::domain::account::Kind;
 use crate::domain::password::{Avoid, Generator, Recipe};
 use crate::domain::policy::{OnAdopt, PasswordSource, Policy};
-use crate::domain::schedule::calendar::Calendar;
 
 /// A policy, and where its password stands.
 pub(super) struct Entry {
@@ -23,8 +24,8 @@ pub(super) struct Entry {
     password: Range<usize>,
 }
 
-/// Reads one table. Of a table with problems there is nothing.
-pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Policy) -> Option<Entry> {
+/// Reads one table; `zone` holds where it names none. Of a table with problems there is nothing.
+pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Policy, zone: &TimeZone) -> Option<Entry> {
     let name_place = name.span();
     let name = reader.name(name);
     let password = raw.password.as_ref().map_or_else(|| name_place.clone(), Spanned::span);
@@ -36,23 +37,40 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Policy) -> Op
         Some(days) => expiration(reader, &days).map(Some),
         None => Some(None),
     };
-    let margin_place = raw.rotate_before.as_ref().map_or(name_place, Spanned::span);
-    let rotate_before = raw
-        .rotate_before
-        .map_or(Some(defaults::ROTATE_BEFORE), |text| reader.parsed(Code::BadDuration, &text, duration::parse));
-    let (rotate_before, expiration_days) = (rotate_before?, expiration_days?);
-    leaves_room(reader, margin_place, rotate_before, expiration_days)?;
+    let before_place = raw.rotate_before.as_ref().or(raw.margin.as_ref()).map_or(name_place, Spanned::span);
+    let mut duration = |text: Option<Text>, default, parse: fn(&str) -> Result<SignedDuration, String>| {
+        text.map_or(Some(default), |text| reader.parsed(Code::BadDuration, &text, parse))
+    };
+    let rotate_before = duration(raw.rotate_before, defaults::ROTATE_BEFORE, duration::parse);
+    let margin = duration(raw.margin, defaults::MARGIN, duration::parse);
+    let spread = duration(raw.spread, defaults::SPREAD, duration::parse_or_none);
+
+    // A zone that is not known is told of once; what is meant in it is read all the same.
+    let own_zone = schedule::zone_or(reader, raw.time_zone.as_ref(), zone);
+    let zone = own_zone.as_ref().unwrap_or(zone);
+    let assume_changed = match raw.assume_changed {
+        Some(day) => schedule::day(reader, &day, zone).map(Some),
+        None => Some(None),
+    };
+    let calendar = schedule::calendar(reader, zone, raw.windows, raw.blackouts);
+    let first_run_cap = raw.first_run_cap.map_or(Some(defaults::FIRST_RUN_CAP), |count| cap(reader, &count));
+    let catch_up =
+        raw.catch_up.map_or(Some(defaults::CATCH_UP), |text| reader.parsed(Code::BadRate, &text, duration::parse_rate));
+
+    let (rotate_before, margin, expiration_days) = (rotate_before?, margin?, expiration_days?);
+    leaves_room(reader, before_place, (rotate_before, margin), expiration_days)?;
+    own_zone?;
     let policy = Policy {
         name,
         rotate_before,
-        margin: defaults::MARGIN,
-        spread: defaults::SPREAD,
+        margin,
+        spread: spread?,
         expiration_days,
         on_adopt: on_adopt?,
-        assume_changed: None,
-        calendar: Calendar::default(),
-        first_run_cap: defaults::FIRST_RUN_CAP,
-        catch_up: defaults::CATCH_UP,
+        assume_changed: assume_changed?,
+        calendar: calendar?,
+        first_run_cap: first_run_cap?,
+        catch_up: catch_up?,
         password: source?,
     };
     Some(Entry { policy: Arc::new(policy), password })
@@ -126,21 +144,32 @@ fn expiration(reader: &mut Reader<'_>, days: &Spanned<i64>) -> Option<u16> {
     known
 }
 
-/// A password must live longer than the margin before its expiry, or it would be due at once, for ever.
+fn cap(reader: &mut Reader<'_>, count: &Spanned<i64>) -> Option<NonZeroU32> {
+    let cap = u32::try_from(*count.get_ref()).ok().and_then(NonZeroU32::new);
+    if cap.is_none() {
+        let message = "`first_run_cap` is a number of accounts, more than nothing";
+        let problem = Problem::at(Code::BadValue, count.span(), "this number", message);
+        reader.report(problem.help("on_adopt = \"defer\" takes no account over by itself"));
+    }
+    cap
+}
+
+/// A password must live longer than what goes before its expiry, or it would be due at once, for ever.
 fn leaves_room(
     reader: &mut Reader<'_>,
     place: Range<usize>,
-    rotate_before: SignedDuration,
+    (rotate_before, margin): (SignedDuration, SignedDuration),
     expiration_days: Option<u16>,
 ) -> Option<()> {
     let longest = Policy::EXPIRATION_DAYS.into_iter().max().unwrap_or_default();
     let days = expiration_days.unwrap_or(longest);
-    if rotate_before < SignedDuration::from_hours(24 * i64::from(days)) {
+    if rotate_before.saturating_add(margin) < SignedDuration::from_hours(24 * i64::from(days)) {
         return Some(());
     }
     let message = format!(
-        "`rotate_before` ({}) is not shorter than the {days} days that a password {}",
+        "`rotate_before` ({}) and `margin` ({}) are together not shorter than the {days} days that a password {}",
         duration::show(rotate_before),
+        duration::show(margin),
         if expiration_days.is_some() { "lasts" } else { "lasts at the most" }
     );
     let problem = Problem::at(Code::BadDuration, place, "always due", message);

@@ -34,6 +34,8 @@ pub enum Code {
     BadRate,
     /// A time zone that nobody knows.
     UnknownTimeZone,
+    /// A window or a blackout that cannot be read or never opens, or blackouts that leave nothing open.
+    BadWindow,
     /// An endpoint that is no scheme, host and port.
     BadEndpoint,
     /// Plain http to another machine.
@@ -76,7 +78,7 @@ pub enum Code {
 
 impl Code {
     /// Every kind.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::MissingFile,
         Self::Syntax,
         Self::UnknownKey,
@@ -89,6 +91,7 @@ impl Code {
         Self::BadDuration,
         Self::BadRate,
         Self::UnknownTimeZone,
+        Self::BadWindow,
         Self::BadEndpoint,
         Self::PlainHttp,
         Self::MissingEndpoint,
@@ -126,6 +129,7 @@ impl Code {
             Self::BadDuration => "config::bad_duration",
             Self::BadRate => "config::bad_rate",
             Self::UnknownTimeZone => "config::unknown_time_zone",
+            Self::BadWindow => "config::bad_window",
             Self::BadEndpoint => "config::bad_endpoint",
             Self::PlainHttp => "config::plain_http",
             Self::MissingEndpoint => "config::missing_endpoint",

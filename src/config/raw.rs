@@ -14,6 +14,10 @@ use toml::Spanned;
 use super::choice::{Choice, Days, OrWord};
 use super::{defaults, duration, forms};
 
+mod policies;
+
+pub(super) use policies::{Blackout, Password, Policy, Window};
+
 pub(super) type Text = Spanned<String>;
 pub(super) type Tables<T> = BTreeMap<Text, Spanned<T>>;
 
@@ -22,7 +26,7 @@ pub(super) type Tables<T> = BTreeMap<Text, Spanned<T>>;
 #[serde(deny_unknown_fields, expecting = "a table")]
 #[schemars(rename = "Configuration", extend("required" = ["accounts"]))]
 pub(super) struct Raw {
-    /// In which time zone people are told times.
+    /// In which time zone people are told times, and windows are meant where a policy says nothing else.
     #[schemars(with = "Option<forms::TimeZone>", extend("default" = defaults::TIME_ZONE))]
     pub(super) time_zone: Option<Text>,
     /// Where times and attempts are kept, never a password: losing it loses none and rotates nothing. When it is not given:
@@ -42,6 +46,13 @@ pub(super) struct Raw {
     #[serde(default)]
     #[schemars(with = "Option<BTreeMap<String, Policy>>", extend("propertyNames" = forms::table_name()))]
     pub(super) policies: Tables<Policy>,
+    /// Groups of accounts of which no two are rotated within `apart_by` of each other, such as two logins that a service
+    /// alternates between: each by its name, or by `tenant/kind/name`. Only a deadline overrides it.
+    #[schemars(with = "Option<Vec<forms::ApartGroup>>")]
+    pub(super) apart: Option<Vec<Spanned<Vec<Text>>>>,
+    /// How far apart the accounts of a group are kept.
+    #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::APART_BY)))]
+    pub(super) apart_by: Option<Text>,
     /// Rules: which accounts are rotated, by which policy, into which secret. There is at least one.
     #[serde(default)]
     #[schemars(with = "Vec<Accounts>", length(min = 1))]
@@ -292,45 +303,6 @@ pub(super) struct Identity {
     /// A systemd credential, as `LoadCredential=NAME:…` gives it to the unit.
     #[schemars(with = "Option<forms::Credential>")]
     pub(super) credential: Option<Text>,
-}
-
-/// When passwords are replaced, and what they are made of.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a table [policies.NAME]")]
-pub(super) struct Policy {
-    /// How long before its expiry a password is replaced; shorter than any expiry that it meets.
-    #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::ROTATE_BEFORE)))]
-    pub(super) rotate_before: Option<Text>,
-    /// After how many days a password expires, where the provider does not say: Data Forest has no such setting, and
-    /// sub-accounts follow the tenant's own where it has one. Left out, Data Forest's passwords are taken to expire after 90
-    /// days, and those of a tenant that has switched expiration off never.
-    #[schemars(with = "Option<forms::ExpirationDays>")]
-    pub(super) expiration_days: Option<Spanned<i64>>,
-    /// An account that was never rotated: `"defer"` waits until it is due, `"rotate"` starts at once.
-    #[schemars(with = "Option<forms::OnAdopt>", extend("default" = defaults::ON_ADOPT.label()))]
-    pub(super) on_adopt: Option<Text>,
-    /// What passwords are made of, or `"provider"`: the provider makes them and shows each once, so that an answer lost on
-    /// the way is a password lost until the next rotation. For sub-accounts only, and better left alone.
-    #[schemars(with = "Option<forms::PasswordSource>")]
-    pub(super) password: Option<Spanned<Choice<Password>>>,
-}
-
-/// What passwords are made of.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Password {
-    /// How many characters: sub-accounts take 8 to 16, Data Forest 8 to 20.
-    #[schemars(with = "Option<forms::Length>", extend("default" = defaults::PASSWORD_LENGTH))]
-    pub(super) length: Option<Spanned<i64>>,
-    /// What passwords must not contain, beyond the provider's own rules: the name of a place where they are used, or the
-    /// special characters themselves. When it is not given, nothing.
-    #[schemars(with = "Option<forms::Avoid>")]
-    pub(super) avoid: Option<Text>,
-}
-
-impl OrWord for Password {
-    const EXPECTED: &'static str =
-        "a table { length = 16, avoid = \"…\" }, which says how passwords are made, or \"provider\"";
 }
 
 /// Which accounts are rotated, by which policy, into which secret: an account has one rule, and a secret one account. With

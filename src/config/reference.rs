@@ -52,7 +52,7 @@ struct Section {
 }
 
 /// The tables, each after the one that it belongs to.
-fn sections() -> [Section; 12] {
+fn sections() -> [Section; 14] {
     [
         Section::of::<raw::Raw>("Top level"),
         Section::of::<raw::Tenant>("`[tenants.NAME]`"),
@@ -64,6 +64,8 @@ fn sections() -> [Section; 12] {
         Section::of::<raw::Vault>("`[vaults.NAME]`"),
         Section::of::<raw::Identity>("`identity = { … }`"),
         Section::of::<raw::Policy>("`[policies.NAME]`"),
+        Section::of::<raw::Window>("`windows = [{ … }]`"),
+        Section::of::<raw::Blackout>("`blackouts = [{ … }]`"),
         Section::of::<raw::Password>("`password = { … }`"),
         Section::of::<raw::Accounts>("`[[accounts]]`"),
     ]
