@@ -339,6 +339,7 @@ impl Vault for SimVault {
             move |entry: &Entry| ListedVersion {
                 stage,
                 token: entry.token,
+                candidate: entry.token.candidate(Some(entry.created_at)),
                 created_at: Some(entry.created_at),
                 value: entry.value.clone(),
             }
