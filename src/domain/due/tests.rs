@@ -288,6 +288,34 @@ fn accounts_that_wait_for_the_same_opening_are_spread_over_the_window() {
     }
 }
 
+#[test]
+fn of_windows_that_overlap_the_earlier_time_is_kept_whichever_is_open() {
+    let policy =
+        Policy { spread: days(1), ..with_windows(vec![window("0 2 * * Mon", 3), window("0 3 * * Mon", 3)], &[]) };
+    let alone = ["0 2 * * Mon", "0 3 * * Mon"]
+        .map(|pattern| Policy { spread: days(1), ..with_windows(vec![window(pattern, 3)], &[]) });
+    for number in 0..100 {
+        let facts = Facts { spread: spread(&number.to_string()), ..steady(&policy) };
+        let chosen = due(at(150), &facts);
+        let earliest = alone.each_ref().map(|policy| due(at(150), &Facts { policy, ..facts }).time(at(150)));
+        let at = chosen.time(at(150)).unwrap();
+        assert_eq!(Some(at), earliest.into_iter().min().flatten());
+        for minutes in (0..240).step_by(10) {
+            let now = hour(179, 1) + SignedDuration::from_mins(minutes);
+            assert!(now >= at || due(now, &facts) == chosen, "{number} at {now}: {:?}", due(now, &facts));
+        }
+    }
+}
+
+#[test]
+fn an_account_whose_window_is_open_at_its_ideal_time_waits_no_longer() {
+    let policy = Policy { spread: days(1), ..with_windows(vec![window("0 0 * * *", 24)], &[]) };
+    for number in 0..20 {
+        let facts = Facts { spread: spread(&number.to_string()), ..steady(&policy) };
+        assert_eq!(due(at(150), &facts).time(at(150)), facts.dates().map(|dates| dates.ideal));
+    }
+}
+
 fn any_policy() -> impl Strategy<Value = Policy> {
     let durations = (1..40_i64, 0..10_i64, 0..200_000_i64);
     (any_calendar(), durations, any::<bool>()).prop_map(|(calendar, (before, margin, spread), rotate)| Policy {
