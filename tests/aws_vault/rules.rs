@@ -146,6 +146,23 @@ async fn a_promotion_keeps_the_labels_of_later_candidates_which_may_be_live() {
 }
 
 #[tokio::test]
+async fn a_promotion_lets_only_older_candidates_go() {
+    let room = Room::new();
+    room.rotated_once().await;
+    let vault = room.vault();
+    let idle = room.read(&*vault).await;
+    room.put_by_others("00000000-0000-4000-8000-000000000001", "{}", &["superseded-3"]);
+    room.later(1);
+    room.stage(&*vault, &idle, 0).await.unwrap();
+    room.later(1);
+    room.put_by_others("00000000-0000-4000-8000-000000000002", "{}", &["superseded-7"]);
+    let seen = room.read(&*vault).await;
+    room.promote(&*vault, &seen).await.unwrap();
+    assert!(room.seen().at("superseded-3").is_none());
+    assert!(room.seen().at("superseded-7").is_some(), "it may be live, and its promotion still to come");
+}
+
+#[tokio::test]
 async fn giving_up_what_is_pending_keeps_it() {
     let room = Room::new();
     let current = room.rotated_once().await;
