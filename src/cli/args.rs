@@ -175,6 +175,7 @@ pub enum ConfigTopic {
 #[derive(Debug, Args)]
 #[command(after_help = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
 An unfinished rotation is finished first, and that counts as its rotation; with --resume nothing more is done.")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Rotate {
     /// The accounts; or say --all
     #[arg(value_name = "NAME", conflicts_with = "all")]

@@ -24,7 +24,7 @@ use crate::ports::vault::{ListedVersion, Listing, Place, Stage, Vault};
 
 /// What was given up, or would have been.
 #[derive(Debug, Serialize)]
-struct Dropped<'a> {
+struct GivenUp<'a> {
     exit: Exit,
     account: Option<&'a AccountName>,
     secret: &'a SecretName,
@@ -44,7 +44,7 @@ pub(super) async fn drop_rotation(config: &Config, words: &Words, json: bool) ->
     let vault = &world.vaults[*vault];
     let listing = vault.show(secret).await.map_err(|error| vault_failure(&error))?;
     let listing = listing.ok_or_else(|| nothing(&words.name))?;
-    let answer = |dropped: bool, pending: Option<&ListedVersion>, reason: String| Dropped {
+    let answer = |dropped: bool, pending: Option<&ListedVersion>, reason: String| GivenUp {
         exit: Exit::Success,
         account: account.as_ref(),
         secret,
@@ -79,7 +79,7 @@ fn agreed() -> Result<bool, Failure> {
         .map_err(|error| Failure::new(Exit::Internal, format!("the answer cannot be read: {error}")))
 }
 
-fn tell(answer: &Dropped<'_>, json: bool) {
+fn tell(answer: &GivenUp<'_>, json: bool) {
     if json {
         show::print_json(answer);
         return;

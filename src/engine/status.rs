@@ -11,6 +11,7 @@ use super::survey::Surveyed;
 use super::unlisted::Kept;
 use super::world::World;
 use crate::domain::account::Standing;
+use crate::domain::rotation::snapshot::Snapshot;
 use crate::domain::rotation::state::Look;
 use crate::domain::rotation::{Block, Goal, Heard, Insistence, Plan, State};
 use crate::domain::rule::Conflict;
@@ -89,8 +90,8 @@ impl World {
     }
 
     /// Adds the accounts of which only vaults tell; says which vaults could not be asked.
-    async fn add_unlisted<'w>(
-        &'w self,
+    async fn add_unlisted(
+        &self,
         found: &mut Vec<(Managed, Presence)>,
         failures: &[Failure],
     ) -> BTreeMap<String, VaultError> {
@@ -129,7 +130,7 @@ impl World {
         let clock = provider.clock();
         let place = Place { secret: &managed.secret, subject: &managed.subject };
         let read = vault.peek(place, clock).await;
-        let unfinished_since = read.as_ref().ok().and_then(|snapshot| snapshot.unfinished_since());
+        let unfinished_since = read.as_ref().ok().and_then(Snapshot::unfinished_since);
         let plan = Plan {
             subject: managed.subject.clone(),
             gateway: managed.tenant.gateway,

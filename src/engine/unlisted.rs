@@ -58,7 +58,7 @@ impl World {
     }
 }
 
-impl<'w> Kept<'w> {
+impl Kept<'_> {
     /// The account whose password it holds, as its values tell; none when the rule does not own it, or keeps it elsewhere.
     pub async fn account(&self) -> Result<Option<(Managed, Listing)>, VaultError> {
         let Some(listing) = self.vault.show(&self.secret).await? else { return Ok(None) };

@@ -53,7 +53,7 @@ impl Virtual {
 fn is_bound(duration: Duration) -> bool {
     let provider = Gateway::default().fence(SignedDuration::ZERO).unsigned_abs();
     let vault = Duration::from_secs(90)..Duration::from_secs(92);
-    let whole = duration.subsec_nanos() % 100_000_000 == 0;
+    let whole = duration.subsec_nanos().is_multiple_of(100_000_000);
     duration == provider || duration == Duration::from_mins(15) || (vault.contains(&duration) && whole)
 }
 

@@ -1,10 +1,5 @@
 //! Troubles that last for hours and days (`docs/runbook.md`, "Bad days").
 #![cfg(test)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "clippy excuses test functions only, and not what they call"
-)]
 
 mod clock;
 mod world;

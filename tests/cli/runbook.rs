@@ -158,7 +158,10 @@ fn every_command_that_an_error_names_is_one() {
             while let Some(next) = words.peek().and_then(|word| command.find_subcommand(word)) {
                 (command, _) = (next, words.next());
             }
-            assert!(!std::ptr::eq(command, &cli) && !command.has_subcommands(), "{quoted:?} is no command: {text}");
+            assert!(
+                !std::ptr::eq(command, &raw const cli) && !command.has_subcommands(),
+                "{quoted:?} is no command: {text}"
+            );
             for flag in words.filter_map(|word| word.strip_prefix("--")) {
                 assert!(
                     command.get_arguments().any(|argument| argument.get_long() == Some(flag)),

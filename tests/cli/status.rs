@@ -15,23 +15,28 @@ fn told(bench: &Bench, account: &str, code: i32) -> Value {
     let told = bench.run("status --json").ends_with(code).json();
     let accounts = told["accounts"].as_array().unwrap();
     accounts.iter().for_each(leads_somewhere);
-    let full = bench.vault_name(account);
+    let full = full_name(account);
     let line = accounts.iter().find(|line| line["account"] == full);
     line.unwrap_or_else(|| panic!("nothing of {full}: {told}")).clone()
 }
 
 impl Bench {
-    /// The account's full name.
-    fn vault_name(&self, account: &str) -> String {
-        let kind = if account.starts_with("df") { "data-forest" } else { "sub-account" };
-        format!("main/{kind}/{account}")
-    }
-
     fn leaves_unfinished(&self, account: &str, fault: &Value) {
         self.emulator.fault_always(account, fault);
         self.run(&format!("rotate {account} --wait 0s"));
         self.emulator.clear_faults();
     }
+}
+
+/// The account's full name.
+fn full_name(account: &str) -> String {
+    let kind = if account.starts_with("df") { "data-forest" } else { "sub-account" };
+    format!("main/{kind}/{account}")
+}
+
+/// The emulator's time, which is this machine's.
+fn now(bench: &Bench) -> Timestamp {
+    time(&bench.emulator.door("POST", "/door/clock", Some(&json!({ "offset_ms": 0 })))["now"])
 }
 
 fn time(told: &Value) -> Timestamp {
@@ -51,7 +56,7 @@ fn a_look_at_nothing_makes_nothing_and_asks_only_to_read() {
     let accounts = told["accounts"].as_array().unwrap();
     assert_eq!((accounts.len(), &told["exit"]), (9, &json!("success")));
     for name in ACTIVE {
-        let line = accounts.iter().find(|line| line["account"] == bench.vault_name(name)).unwrap();
+        let line = accounts.iter().find(|line| line["account"] == full_name(name)).unwrap();
         assert_eq!((&line["state"], &line["listed"], &line["waits_for"]), (&json!("idle"), &json!(true), &Value::Null));
         assert!(time(&line["last_changed"]) < time(&line["due"]) && time(&line["due"]) < time(&line["expires_at"]));
         assert_eq!(line["secret"], bench.secret(name));
@@ -67,11 +72,11 @@ fn a_look_at_nothing_makes_nothing_and_asks_only_to_read() {
 #[case(json!("forbid"), "forbidden")]
 fn what_the_provider_said_last_is_what_it_waits_for(#[case] fault: Value, #[case] label: &str) {
     let bench = Bench::new();
-    let before = Timestamp::now();
+    let before = now(&bench);
     bench.leaves_unfinished("svc-batch", &fault);
     let line = told(&bench, "svc-batch", 75);
     assert_eq!((&line["state"], &line["waits_for"]), (&json!("unfinished"), &json!(label)));
-    assert!(time(&line["since"]) > before - SignedDuration::from_secs(2) && time(&line["since"]) <= Timestamp::now());
+    assert!(time(&line["since"]) > before - SignedDuration::from_secs(2) && time(&line["since"]) <= now(&bench));
     assert_eq!(line["remedy"], "ncloud-rotator rotate main/sub-account/svc-batch --resume");
     assert_eq!(line["runbook"], format!("docs/runbook.md#{label}"));
     let finished = bench.run("status").ends_with(75).mentions("rotate main/sub-account/svc-batch --resume");
@@ -87,7 +92,7 @@ fn a_fence_and_a_spacing_are_told_with_their_ends() {
     bench.lose_state();
     let line = told(&bench, "svc-batch", 75);
     assert_eq!(line["waits_for"], "fence");
-    let left = time(&line["until"]).duration_since(Timestamp::now());
+    let left = time(&line["until"]).duration_since(now(&bench));
     assert!(left > SignedDuration::from_mins(6) && left <= SignedDuration::from_mins(8), "{left:#}");
     assert!(!bench.state().exists(), "a look makes no journal");
 
@@ -100,7 +105,7 @@ fn a_fence_and_a_spacing_are_told_with_their_ends() {
         (&line["waits_for"], &line["remedy"]),
         (&json!("spacing"), &json!("ncloud-rotator rotate main/data-forest/df001"))
     );
-    assert!(time(&line["until"]) > Timestamp::now() + SignedDuration::from_mins(10));
+    assert!(time(&line["until"]) > now(&bench) + SignedDuration::from_mins(10));
 }
 
 #[test]
@@ -170,7 +175,7 @@ fn an_account_that_is_not_in_use_keeps_its_rotation_waiting() {
     bench.emulator.change(&json!({ "op": "delete", "account": "svc-batch" }));
     let line = told(&bench, "svc-batch", 69);
     assert_eq!((&line["waits_for"], &line["listed"]), (&json!("account"), &json!(false)));
-    assert!(time(&line["since"]) <= Timestamp::now());
+    assert!(time(&line["since"]) <= now(&bench));
 }
 
 #[test]
