@@ -10,6 +10,7 @@ use clap_complete::Shell;
 
 use crate::domain::account::Kind;
 use crate::domain::alias::LoginAlias;
+use crate::domain::cause::Reason;
 use crate::domain::policy::PasswordExpiration;
 
 /// Rotates NAVER Cloud passwords before they expire, and keeps a vault always right about them.
@@ -122,6 +123,9 @@ pub enum Tenant {
         /// Do not ask
         #[arg(long, short = 'y')]
         yes: bool,
+        /// What it is for.
+        #[command(flatten)]
+        why: Why,
     },
     /// Set the tenant's login alias, which the address of its login page ends with
     SetLoginAlias {
@@ -134,6 +138,9 @@ pub enum Tenant {
         /// Do not ask
         #[arg(long, short = 'y')]
         yes: bool,
+        /// What it is for.
+        #[command(flatten)]
+        why: Why,
     },
 }
 
@@ -195,6 +202,17 @@ pub struct Rotate {
     /// How long to go on trying what does not succeed at once, such as 90s or 10m
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub wait: Duration,
+    /// What it is for.
+    #[command(flatten)]
+    pub why: Why,
+}
+
+/// What a command is for.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// What it is for; kept in the journal, word for word
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<Reason>,
 }
 
 /// Look into the vault, and decide about one secret.
@@ -231,6 +249,9 @@ pub struct Decision {
     /// How long to go on trying what does not succeed at once, such as 90s or 10m
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub wait: Duration,
+    /// What it is for.
+    #[command(flatten)]
+    pub why: Why,
 }
 
 /// Decide about an account that is not in use any more.
@@ -254,10 +275,16 @@ pub struct Drop {
     /// Do not ask
     #[arg(long, short = 'y')]
     pub yes: bool,
+    /// What it is for.
+    #[command(flatten)]
+    pub why: Why,
 }
 
 /// Show one secret.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "What --reveal is asked for is recorded in the journal first; what cannot be recorded is not shown."
+)]
 pub struct Show {
     /// A secret's name, a login id, a Data Forest name, or tenant/kind/name
     #[arg(value_name = "NAME")]
@@ -268,6 +295,9 @@ pub struct Show {
     /// Which version
     #[arg(long, value_enum, default_value = "current")]
     pub stage: StageArg,
+    /// What it is for.
+    #[command(flatten)]
+    pub why: Why,
 }
 
 /// Which version of a secret.

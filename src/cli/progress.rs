@@ -87,6 +87,7 @@ impl Observer for Progress {
             }
             Fact::TenantStopped { tenant, why } => self.say(&format!("{tenant}: stopped as a whole: {why}")),
             Fact::JournalFailed { account, error } => self.say(&format!("{account}: {error}")),
+            Fact::NotRecorded { what, error, .. } => self.say(&format!("the event {what} is not recorded: {error}")),
             _ => {}
         }
     }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::json;
 
+use super::acts::{self, Act};
 use super::command::Failure;
 use super::inspect::{find_one, nothing, vault_failure};
 use super::log::LogObserver;
 use super::no_journal::NoJournal;
-use super::wire;
+use super::wire::{self, journal_exit};
 use crate::cli::args::Drop as Words;
 use crate::cli::{ask, show};
 use crate::config::Config;
@@ -64,9 +66,25 @@ pub(super) async fn drop_rotation(config: &Config, words: &Words, json: bool) ->
     if !words.yes && !agreed()? {
         return Ok(Exit::Success);
     }
+    record(config, words, (account.as_ref(), secret), pending).await?;
     give_up(world, vault, Place { secret, subject: &subject }, pending.token).await?;
     tell(&answer(true, Some(pending), why), json);
     Ok(Exit::Success)
+}
+
+/// Records that a rotation is about to be given up.
+async fn record(
+    config: &Config,
+    words: &Words,
+    (account, secret): (Option<&AccountName>, &SecretName),
+    pending: &ListedVersion,
+) -> Result<(), Failure> {
+    let journal = wire::journal(config).await?;
+    let act = Act { what: "dropped", account, secret: Some(secret), detail: json!({ "token": pending.token }) };
+    acts::record(&journal, act, &acts::cause("account drop", &words.why)).await.map_err(|error| {
+        let message = format!("nothing was given up, since that cannot be recorded: {error}");
+        Failure::new(journal_exit(&error), message)
+    })
 }
 
 fn since(listing: &Listing) -> Option<Timestamp> {

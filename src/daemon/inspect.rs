@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::json;
+
+use super::acts::{self, Act};
 use super::command::Failure;
 use super::log::LogObserver;
-use super::wire;
+use super::wire::{self, journal_exit};
 use crate::cli::args::{Show, StageArg};
 use crate::cli::show;
 use crate::config::Config;
@@ -15,7 +18,7 @@ use crate::domain::secret::SecretName;
 use crate::engine::accounts::Failure as NotListed;
 use crate::engine::batch::BadName;
 use crate::engine::report::{provider_exit, vault_exit};
-use crate::ports::vault::{Listing, Stage, Vault, VaultError};
+use crate::ports::vault::{ListedVersion, Listing, Stage, Vault, VaultError};
 
 /// Lists the accounts that the configuration matches.
 pub(super) async fn accounts(config: &Config, json: bool) -> Result<Exit, Failure> {
@@ -73,7 +76,7 @@ pub(super) async fn find_one<'v>(
 /// Shows one secret. Needs the vault alone: it works when the provider is down and when the journal is lost.
 pub(super) async fn secret(config: &Config, args: &Show, json: bool) -> Result<Exit, Failure> {
     let vaults = wire::vaults(config)?;
-    let (vault, name, _) = &find_one(&vaults, &args.name).await?;
+    let (vault, name, account) = &find_one(&vaults, &args.name).await?;
     let listing =
         vaults[*vault].show(name).await.map_err(|error| vault_failure(&error))?.ok_or_else(|| nothing(&args.name))?;
     let stage = match args.stage {
@@ -85,6 +88,9 @@ pub(super) async fn secret(config: &Config, args: &Show, json: bool) -> Result<E
         let message = format!("the secret {name} has no {} version", stage.label());
         return Err(Failure::new(Exit::Unavailable, message));
     };
+    if args.reveal {
+        reveal(config, args, (account.as_ref(), name), version).await?;
+    }
     let answer = show::secret_answer(name, version, args.reveal);
     if json {
         show::print_json(&answer);
@@ -92,6 +98,27 @@ pub(super) async fn secret(config: &Config, args: &Show, json: bool) -> Result<E
         show::print(&show::secret_table(&answer, &listing, &config.time_zone));
     }
     Ok(Exit::Success)
+}
+
+/// Records that a password is about to be shown.
+async fn reveal(
+    config: &Config,
+    args: &Show,
+    (account, name): (Option<&AccountName>, &SecretName),
+    version: &ListedVersion,
+) -> Result<(), Failure> {
+    let refused = |exit, cause: String| {
+        let message = format!(
+            "the password is not shown, since that cannot be recorded: {cause}. In an emergency, read it with the vault's own \
+             tools, such as age"
+        );
+        Failure::new(exit, message)
+    };
+    let journal = wire::journal(config).await.map_err(|error| refused(error.exit(), error.to_string()))?;
+    let detail = json!({ "stage": version.stage.label(), "token": version.token });
+    let act = Act { what: "revealed", account, secret: Some(name), detail };
+    let recorded = acts::record(&journal, act, &acts::cause("secret show", &args.why)).await;
+    recorded.map_err(|error| refused(journal_exit(&error), error.to_string()))
 }
 
 /// A vault, a secret in it, and whose it is, as its values tell.

@@ -132,6 +132,33 @@ impl LogObserver {
     }
 }
 
+impl LogObserver {
+    /// What the journal is about, and its troubles.
+    fn note_journal(&self, fact: &Fact<'_>) {
+        match *fact {
+            Fact::JournalFailed { account, error } => {
+                warn!(event = "journal-failed", %account, error, "the journal could not note what happened");
+            }
+            Fact::NotRecorded { what, account, error } => {
+                let account = account.map_or_else(|| "-".to_owned(), ToString::to_string);
+                warn!(event = "not-recorded", what, account, error, "the journal's chain lacks this event");
+            }
+            Fact::Rebuilt { accounts } => warn!(
+                event = "journal-rebuilt",
+                accounts, "the journal knew nothing of these accounts; what the vault tells of them was taken over"
+            ),
+            // Once a day at least, so that no day's rows can be cut off unseen.
+            Fact::ChainEnd { head } => {
+                let day = super::machine::SystemClock.wall().to_zoned(self.zone.clone()).date();
+                if self.is_news("chain-end".to_owned(), &format!("{} {day}", head.hash)) {
+                    info!(event = "chain-end", rows = head.rows, head = head.hash, "so far goes the chain of events");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Observer for LogObserver {
     fn note(&self, fact: &Fact<'_>) {
         match *fact {
@@ -162,12 +189,18 @@ impl Observer for LogObserver {
                     info!(event = "skipped", %account, reason = why, "left alone");
                 }
             }
-            Fact::Began { account, secret } => debug!(event = "began", %account, %secret, "rotation begins"),
-            Fact::Staged { account, secret, superseding: false } => {
+            Fact::Began { account, secret, .. } => debug!(event = "began", %account, %secret, "rotation begins"),
+            Fact::Staged { account, secret, superseding: false, .. } => {
                 debug!(event = "staged", %account, %secret, "new password staged as pending");
             }
-            Fact::Staged { account, secret, superseding: true } => {
+            Fact::Staged { account, secret, superseding: true, .. } => {
                 warn!(event = "superseded", %account, %secret, "the last candidate is kept, the next one is staged");
+            }
+            Fact::Sending { account, secret, .. } => {
+                debug!(event = "sending", %account, %secret, "the provider is asked");
+            }
+            Fact::Answered { account, secret, answer, .. } => {
+                debug!(event = "answered", %account, %secret, answer = answer.label(), "the provider was asked");
             }
             Fact::Waits { account, secret, why, until, detail } => {
                 let until = self.time(until);
@@ -180,14 +213,17 @@ impl Observer for LogObserver {
                     "THE LIVE PASSWORD IS IN THIS PROCESS ALONE: do not end it; make the vault writable again"
                 );
             }
-            Fact::Rotated { account, secret, elsewhere: false } => {
+            Fact::Rotated { account, secret, elsewhere: false, .. } => {
                 info!(event = "rotated", %account, %secret, "rotated; the new password is stored and current");
             }
-            Fact::Rotated { account, secret, elsewhere: true } => {
+            Fact::Rotated { account, secret, elsewhere: true, .. } => {
                 info!(event = "rotated-elsewhere", %account, %secret, "rotated by another process meanwhile");
             }
             Fact::Unfinished { account, secret, why } => {
                 warn!(event = "unfinished", %account, %secret, reason = why, "not finished yet; it will be resumed");
+            }
+            Fact::Failed { account, secret, why } => {
+                error!(event = "failed", %account, %secret, reason = why, "nothing was sent");
             }
             Fact::Frozen { account, secret, why } => {
                 error!(event = "frozen", %account, %secret, reason = %why, "not touched until an operator decides");
@@ -204,8 +240,8 @@ impl Observer for LogObserver {
             Fact::VaultUnreadable { account, secret, error } => {
                 error!(event = "vault-unreadable", %account, %secret, error, "the vault cannot tell this account's state");
             }
-            Fact::JournalFailed { account, error } => {
-                warn!(event = "journal-failed", %account, error, "the journal could not note what happened");
+            Fact::JournalFailed { .. } | Fact::NotRecorded { .. } | Fact::Rebuilt { .. } | Fact::ChainEnd { .. } => {
+                self.note_journal(fact);
             }
             Fact::Next { accounts, at, account, reason } => {
                 let at = at.map_or_else(|| "nothing".to_owned(), |at| self.time(at));

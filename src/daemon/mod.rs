@@ -1,5 +1,6 @@
 //! Floor 5: the only place that wires adapters to ports, and the process's own life: signals, logging, exit codes.
 
+mod acts;
 mod artefacts;
 mod check;
 mod command;

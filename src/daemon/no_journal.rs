@@ -50,7 +50,7 @@ impl JournalPort for NoJournal {
         Err(NoJournal::error())
     }
 
-    async fn rebuild(&self, _: Vec<Entry>, _: Entry) -> Result<Option<usize>, JournalError> {
+    async fn introduce(&self, _: Vec<Entry>) -> Result<usize, JournalError> {
         Err(NoJournal::error())
     }
 }

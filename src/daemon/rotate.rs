@@ -9,17 +9,18 @@ use tokio_util::sync::CancellationToken;
 use super::command::Failure;
 use super::log::LogObserver;
 use super::no_journal::NoJournal;
-use super::{signals, wire};
+use super::{acts, signals, wire};
 use crate::cli::progress::Progress;
 use crate::cli::{args, ask, show};
 use crate::config::Config;
 use crate::domain::account::AccountName;
 use crate::domain::backoff::Backoff;
+use crate::domain::cause::Cause;
 use crate::domain::exit::Exit;
 use crate::domain::rotation::{Goal, Insistence};
 use crate::engine::accounts::{Discovery, Failure as NotListed, Managed};
 use crate::engine::batch::{BadName, choose, pacing, planned};
-use crate::engine::drive::Patience;
+use crate::engine::drive::{Order, Patience};
 use crate::engine::report::{Outcomes, Report};
 use crate::engine::survey::Surveyed;
 use crate::engine::world::World;
@@ -54,8 +55,8 @@ pub(super) async fn adopt(config: &Config, decision: args::Decision, json: bool)
     act(config, Deed::Adopt, &about_one(decision), json).await
 }
 
-fn about_one(args::Decision { name, yes, wait }: args::Decision) -> args::Rotate {
-    args::Rotate { names: vec![name], all: false, resume: false, dry_run: false, yes, wait }
+fn about_one(args::Decision { name, yes, wait, why }: args::Decision) -> args::Rotate {
+    args::Rotate { names: vec![name], all: false, resume: false, dry_run: false, yes, wait, why }
 }
 
 async fn act(config: &Config, deed: Deed, args: &args::Rotate, json: bool) -> Result<Exit, Failure> {
@@ -72,8 +73,13 @@ async fn act(config: &Config, deed: Deed, args: &args::Rotate, json: bool) -> Re
         wire::writing_world(config, observer).await?
     };
     let until = wired.world.clock.boot().saturating_add(args.wait);
-    let turn = Turn { world: &wired.world, deed, args, until, shutdown: &shutdown, progress: progress.as_deref() };
+    let cause = acts::cause(deed.command(), &args.why);
+    let turn =
+        Turn { world: &wired.world, deed, args, cause, until, shutdown: &shutdown, progress: progress.as_deref() };
     let Some(Done { mut reports, not_listed }) = turn.take().await? else { return Ok(Exit::Success) };
+    if !args.dry_run {
+        wired.world.tell_chain_end().await;
+    }
     reports.sort_by(|one, other| one.account.cmp(&other.account));
     let worst = reports.iter().map(|report| report.result.exit()).chain(not_listed.iter().map(exit_of)).max();
     let exit = worst.unwrap_or_default();
@@ -90,6 +96,7 @@ struct Turn<'a> {
     world: &'a Arc<World>,
     deed: Deed,
     args: &'a args::Rotate,
+    cause: Cause,
     until: Duration,
     shutdown: &'a CancellationToken,
     progress: Option<&'a Progress>,
@@ -165,7 +172,8 @@ impl Turn<'_> {
             only_hopeful: true,
             shutdown: self.shutdown.clone(),
         };
-        let (goal, insists) = (self.deed.goal(), self.deed.insists(self.args.all));
+        let (goal, insists, cause) = (self.deed.goal(), self.deed.insists(self.args.all), self.cause.clone());
+        let order = Order { goal, insists, cause };
         if let Some(progress) = self.progress {
             progress.begin(chosen.active.len());
         }
@@ -174,8 +182,8 @@ impl Turn<'_> {
                 progress.advance();
             }
         };
-        let turn = chosen.active.into_iter().map(|managed| (managed, goal)).collect();
-        reports.extend(self.world.rotate(turn, insists, &patience, each).await);
+        let turn = chosen.active.into_iter().map(|managed| (managed, order.clone())).collect();
+        reports.extend(self.world.rotate(turn, &patience, each).await);
         if let Some(progress) = self.progress {
             progress.end();
         }
@@ -263,6 +271,16 @@ fn exit_of(failure: &NotListed) -> Exit {
 }
 
 impl Deed {
+    /// The words that ask for it.
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Rotate => "rotate",
+            Self::Resume => "rotate --resume",
+            Self::Rollback => "secret rollback",
+            Self::Adopt => "secret adopt",
+        }
+    }
+
     const fn goal(self) -> Goal {
         match self {
             Self::Rotate | Self::Adopt => Goal::Rotate,

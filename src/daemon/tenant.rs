@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::acts::{self, Act};
 use super::command::Failure;
 use super::log::LogObserver;
 use super::no_journal::NoJournal;
-use super::wire;
+use super::wire::{self, journal_exit};
 use crate::cli::args::{self, WhichTenant};
 use crate::cli::{ask, show};
 use crate::config::{Config, Tenant};
 use crate::domain::alias::LoginAlias;
+use crate::domain::cause::Cause;
 use crate::domain::exit::Exit;
 use crate::domain::policy::{PasswordExpiration, Setting};
 use crate::engine::report::provider_exit;
 use crate::engine::settings::{EXPIRATION, LOGIN_ALIAS};
 use crate::engine::world::Tenant as Reached;
+use crate::journal::Journal;
+use crate::ports::journal::JournalError;
 use crate::ports::provider::{Expiration, ProviderError};
 
 /// Shows or sets what the command says.
@@ -35,10 +40,16 @@ pub(super) async fn tenant(config: &Config, command: args::Tenant, json: bool) -
     let before = read(which, reached).await?;
     let done = match command {
         args::Tenant::Show { .. } => true,
-        args::Tenant::SetExpiration { expiration, yes, .. } => {
-            set_expiration(which, reached, &before, expiration, yes).await?
+        args::Tenant::SetExpiration { expiration, yes, why, .. } => {
+            let cause = acts::cause("tenant set-expiration", &why);
+            let change = Change { config, which, setting: EXPIRATION, cause, yes };
+            set_expiration(&change, reached, &before, expiration).await?
         }
-        args::Tenant::SetLoginAlias { alias, yes, .. } => set_login_alias(which, reached, &before, &alias, yes).await?,
+        args::Tenant::SetLoginAlias { alias, yes, why, .. } => {
+            let cause = acts::cause("tenant set-login-alias", &why);
+            let change = Change { config, which, setting: LOGIN_ALIAS, cause, yes };
+            set_login_alias(&change, reached, &before, &alias).await?
+        }
     };
     // Shown as the provider tells it afterwards, and not as it was asked for.
     let settings = if done { read(which, reached).await? } else { before };
@@ -114,57 +125,86 @@ fn expects<T: ToString>(setting: &Setting<T>) -> String {
 }
 
 async fn set_expiration(
-    which: &Tenant,
+    change: &Change<'_>,
     reached: &Reached,
     before: &Settings,
     wanted: PasswordExpiration,
-    yes: bool,
 ) -> Result<bool, Failure> {
     let (from, to) = (before.expiration(), Expiration::from(wanted));
     if from == to {
         return Ok(true);
     }
-    let enforced = which.expiration.enforced().filter(|enforced| **enforced != wanted);
-    if !agreed(which, EXPIRATION, (&from.to_string(), &to.to_string()), enforced.map(ToString::to_string), yes)? {
-        return Ok(false);
-    }
-    reached.settings.set_expiration(to).await.map_err(|error| failure(which, &error))?;
-    Ok(true)
+    let enforced = change.which.expiration.enforced().filter(|enforced| **enforced != wanted);
+    let (before, after) = (from.to_string(), to.to_string());
+    change.make((&before, &after), enforced.map(ToString::to_string), || reached.settings.set_expiration(to)).await
 }
 
 async fn set_login_alias(
-    which: &Tenant,
+    change: &Change<'_>,
     reached: &Reached,
     before: &Settings,
     wanted: &LoginAlias,
-    yes: bool,
 ) -> Result<bool, Failure> {
     if before.login_alias.as_ref() == Some(wanted) {
         return Ok(true);
     }
     let from = before.login_alias.as_ref().map_or("none", LoginAlias::as_str);
-    let enforced = which.login_alias.enforced().filter(|enforced| *enforced != wanted);
-    if !agreed(which, LOGIN_ALIAS, (from, wanted.as_str()), enforced.map(ToString::to_string), yes)? {
-        return Ok(false);
-    }
-    reached.settings.set_login_alias(wanted).await.map_err(|error| failure(which, &error))?;
-    Ok(true)
+    let enforced = change.which.login_alias.enforced().filter(|enforced| *enforced != wanted);
+    let enforced = enforced.map(ToString::to_string);
+    change.make((from, wanted.as_str()), enforced, || reached.settings.set_login_alias(wanted)).await
 }
 
-/// Shows the change, and asks when there is somebody to ask.
-fn agreed(
-    which: &Tenant,
-    setting: &str,
-    (from, to): (&str, &str),
-    enforced: Option<String>,
+/// A change of a setting that a person asks for.
+struct Change<'a> {
+    config: &'a Config,
+    which: &'a Tenant,
+    setting: &'static str,
+    cause: Cause,
+    /// Whether not to ask.
     yes: bool,
-) -> Result<bool, Failure> {
-    ask::say(&format!("{}: {setting}: {from} -> {to}, for every sub-account of the tenant", which.name));
-    if let Some(enforced) = enforced {
-        ask::say(&format!("the configuration enforces {enforced}: a running daemon will set it back"));
+}
+
+impl Change<'_> {
+    /// Asks, records and sets; false when somebody said no.
+    async fn make<F: Future<Output = Result<(), ProviderError>>>(
+        &self,
+        (from, to): (&str, &str),
+        enforced: Option<String>,
+        set: impl FnOnce() -> F,
+    ) -> Result<bool, Failure> {
+        if !self.is_agreed((from, to), enforced)? {
+            return Ok(false);
+        }
+        let journal = wire::journal(self.config).await?;
+        let detail = json!({ "tenant": self.which.name, "setting": self.setting, "from": from, "to": to });
+        self.record(&journal, "setting-set", detail).await.map_err(|error| {
+            let message = format!("the setting is not changed, since that cannot be recorded: {error}");
+            Failure::new(journal_exit(&error), message)
+        })?;
+        let Err(error) = set().await else { return Ok(true) };
+        let detail = json!({ "tenant": self.which.name, "setting": self.setting, "reason": error.to_string() });
+        if let Err(error) = self.record(&journal, "setting-not-set", detail).await {
+            tracing::warn!(event = "not-recorded", what = "setting-not-set", %error, "the journal's chain lacks this event");
+        }
+        Err(failure(self.which, &error))
     }
-    let unheard = |error| Failure::new(Exit::Internal, format!("the answer cannot be read: {error}"));
-    if yes { Ok(true) } else { ask::agreed("Change it?").map_err(unheard) }
+
+    async fn record(&self, journal: &Journal, what: &'static str, detail: Value) -> Result<(), JournalError> {
+        acts::record(journal, Act { what, account: None, secret: None, detail }, &self.cause).await
+    }
+
+    /// Shows the change, and asks when there is somebody to ask.
+    fn is_agreed(&self, (from, to): (&str, &str), enforced: Option<String>) -> Result<bool, Failure> {
+        ask::say(&format!(
+            "{}: {}: {from} -> {to}, for every sub-account of the tenant",
+            self.which.name, self.setting
+        ));
+        if let Some(enforced) = enforced {
+            ask::say(&format!("the configuration enforces {enforced}: a running daemon will set it back"));
+        }
+        let unheard = |error| Failure::new(Exit::Internal, format!("the answer cannot be read: {error}"));
+        if self.yes { Ok(true) } else { ask::agreed("Change it?").map_err(unheard) }
+    }
 }
 
 fn failure(which: &Tenant, error: &ProviderError) -> Failure {

@@ -88,18 +88,19 @@ impl WireError {
             | Self::Unreachable { .. }
             | Self::Fixed { .. }
             | Self::Aws { .. } => Exit::Configuration,
-            Self::Transport { .. } | Self::Emulator { .. } | Self::Journal(JournalError { denied: false, .. }) => {
-                Exit::Unavailable
-            }
-            Self::Keys { .. }
-            | Self::Identity { .. }
-            | Self::VaultProxy { .. }
-            | Self::Journal(JournalError { denied: true, .. }) => Exit::Denied,
+            Self::Transport { .. } | Self::Emulator { .. } => Exit::Unavailable,
+            Self::Keys { .. } | Self::Identity { .. } | Self::VaultProxy { .. } => Exit::Denied,
+            Self::Journal(error) => journal_exit(error),
             Self::Taken { .. } => Exit::Temporary,
             Self::Lock { cause, .. } if cause.kind() == durable::Kind::Denied => Exit::Denied,
             Self::Lock { .. } => Exit::Unavailable,
         }
     }
+}
+
+/// How a command ends because of the journal.
+pub(super) const fn journal_exit(error: &JournalError) -> Exit {
+    if error.denied { Exit::Denied } else { Exit::Unavailable }
 }
 
 /// This process's environment.
@@ -143,7 +144,7 @@ pub(super) async fn journal(config: &Config) -> Result<Journal, WireError> {
     match journal.origin() {
         Origin::Found => {}
         Origin::New => {
-            info!(event = "journal-new", %file, "there was no journal in the state directory; a new one begins")
+            info!(event = "journal-new", %file, "there was no journal in the state directory; a new one begins");
         }
         Origin::SetAside { to, because } => {
             let to = to.display();
@@ -189,6 +190,7 @@ async fn wired(
         clock,
         entropy: Arc::new(SystemEntropy),
         observer,
+        recorded: Arc::default(),
     };
     Ok(Wired { world: Arc::new(world), emulators, locks })
 }
@@ -250,6 +252,7 @@ pub(super) async fn world_again(
         clock: Arc::clone(&old.world.clock),
         entropy: Arc::clone(&old.world.entropy),
         observer,
+        recorded: Arc::clone(&old.world.recorded),
     };
     Ok(Wired { world: Arc::new(world), emulators, locks })
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use super::accounts::{Discovery, Managed};
-use super::drive::{Ended, Parked, Patience, Start, take_turn};
+use super::drive::{Ended, Order, Parked, Patience, Start, take_turn};
 use super::report::{Outcomes, Report, vault_exit};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::{AccountName, Standing};
-use crate::domain::rotation::{Goal, Insistence};
+use crate::domain::cause::Cause;
+use crate::domain::rotation::Goal;
 use crate::ports::observer::Fact;
 
 /// Rotations that are under way at once.
@@ -115,25 +116,24 @@ impl World {
     /// comes.
     pub async fn rotate(
         self: &Arc<Self>,
-        accounts: Vec<(Managed, Goal)>,
-        insists: Insistence,
+        accounts: Vec<(Managed, Order)>,
         patience: &Patience,
         each: impl Fn(&Report),
     ) -> Vec<Report> {
         futures::stream::iter(accounts)
-            .map(|(managed, goal)| self.rotate_one(managed, goal, insists, patience))
+            .map(|(managed, order)| self.rotate_one(managed, order, patience))
             .buffer_unordered(AT_ONCE)
             .inspect(each)
             .collect()
             .await
     }
 
-    async fn rotate_one(&self, managed: Managed, goal: Goal, insists: Insistence, patience: &Patience) -> Report {
+    async fn rotate_one(&self, managed: Managed, order: Order, patience: &Patience) -> Report {
         let (account, secret) = (managed.name.clone(), managed.secret.clone());
         if patience.shutdown.is_cancelled() {
             return Report { account, secret: Some(secret), result: Outcomes::Interrupted { pending: false } };
         }
-        self.turn(&managed, Start::Afresh(goal, insists), patience).await.0
+        self.turn(&managed, Start::Afresh(order), patience).await.0
     }
 
     /// Drives one account's rotation, and tells how it began and ended; beside it, what to go on from.
@@ -143,18 +143,23 @@ impl World {
         start: Start,
         patience: &Patience,
     ) -> (Report, Option<Box<Parked>>) {
-        self.note(&Fact::Began { account: &managed.name, secret: &managed.secret });
-        let goal = start.goal();
+        let (goal, cause) = (start.goal(), start.cause().clone());
+        let (account, secret, subject) = (&managed.name, &managed.secret, &managed.subject);
+        self.record(&cause, &Fact::Began { account, secret, subject, goal }).await;
         let (ended, parked) = take_turn(self, managed, start, patience).await;
-        (self.report(managed, goal, ended), parked)
+        (self.report(managed, goal, &cause, ended).await, parked)
     }
 
-    /// Reports how a turn ended, and tells of what is unfinished.
-    pub(super) fn report(&self, managed: &Managed, goal: Goal, ended: Ended) -> Report {
+    /// Reports how a turn ended, and tells of what is unfinished or failed.
+    pub(super) async fn report(&self, managed: &Managed, goal: Goal, cause: &Cause, ended: Ended) -> Report {
         let (account, secret) = (&managed.name, &managed.secret);
         let result = Outcomes::of(goal, ended);
-        if let Outcomes::Unfinished { reason, .. } = &result {
-            self.note(&Fact::Unfinished { account, secret, why: reason });
+        match &result {
+            Outcomes::Unfinished { reason: why, .. } => {
+                self.record(cause, &Fact::Unfinished { account, secret, why }).await;
+            }
+            Outcomes::Failed { reason: why, .. } => self.record(cause, &Fact::Failed { account, secret, why }).await,
+            _ => {}
         }
         Report { account: account.clone(), secret: Some(secret.clone()), result }
     }

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::batch::BadName;
 use super::world::World;
 use crate::domain::account::AccountName;
+use crate::domain::cause::Cause;
 
 /// Calls that may wait unheard; more of them say nothing new.
 const MOST_UNHEARD: usize = 64;
@@ -22,7 +23,7 @@ pub(super) enum Call {
     /// Go on with another world.
     Reload(Arc<World>),
     /// Rotate these now.
-    Rotate(Vec<String>, oneshot::Sender<Result<Vec<AccountName>, BadName>>),
+    Rotate(Vec<String>, Cause, oneshot::Sender<Result<Vec<AccountName>, BadName>>),
 }
 
 /// Whoever calls the engine.
@@ -61,10 +62,10 @@ impl Caller {
         self.0.send(Call::Reload(world)).await.map_err(|_| Ended)
     }
 
-    /// Has accounts rotated now, due or not, at their tenants' pace; answers which ones are meant.
-    pub async fn rotate(&self, names: Vec<String>) -> Result<Result<Vec<AccountName>, BadName>, Ended> {
+    /// Has accounts rotated now, due or not, at their tenants' pace, because of whoever asks; answers which ones are meant.
+    pub async fn rotate(&self, names: Vec<String>, cause: Cause) -> Result<Result<Vec<AccountName>, BadName>, Ended> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Call::Rotate(names, answer)).await.map_err(|_| Ended)?;
+        self.0.send(Call::Rotate(names, cause, answer)).await.map_err(|_| Ended)?;
         answered.await.map_err(|_| Ended)
     }
 }

@@ -19,6 +19,7 @@ use self::deadline::{look, write};
 use self::staging::Staging;
 use super::accounts::Managed;
 use super::world::World;
+use crate::domain::cause::Cause;
 use crate::domain::rotation::step::HEARD_WITHIN;
 use crate::domain::rotation::{
     Action, Block, Content, Event, Goal, Heard, Insistence, Moment, Outcome, Plan, Rotation, VaultTrouble, Waiting,
@@ -43,6 +44,29 @@ pub struct Patience {
     pub only_hopeful: bool,
     /// Cancelled when the process is asked to end: no new candidate is staged then, and no wait goes on.
     pub shutdown: CancellationToken,
+}
+
+/// What is asked of one account, and because of whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// How far to go.
+    pub goal: Goal,
+    /// How much a person insists.
+    pub insists: Insistence,
+    /// Who or what asked.
+    pub cause: Cause,
+}
+
+impl Order {
+    /// The daemon's own: what is due, or what is unfinished.
+    #[must_use]
+    pub const fn of_daemon(goal: Goal) -> Self {
+        let cause = match goal {
+            Goal::Finish => Cause::RESUME,
+            Goal::Rotate | Goal::Rollback => Cause::SCHEDULE,
+        };
+        Self { goal, insists: Insistence::None, cause }
+    }
 }
 
 /// How driving ended.
@@ -76,6 +100,8 @@ pub enum Ended {
 pub struct Parked {
     rotation: Rotation,
     passwords: HashMap<Token, Password>,
+    /// Who or what asked for it.
+    cause: Cause,
 }
 
 impl fmt::Debug for Parked {
@@ -88,7 +114,7 @@ impl fmt::Debug for Parked {
 #[derive(Debug)]
 pub enum Start {
     /// With what vault and journal say.
-    Afresh(Goal, Insistence),
+    Afresh(Order),
     /// Where an earlier turn of this process stopped.
     Parked(Box<Parked>),
 }
@@ -97,15 +123,23 @@ impl Start {
     /// How far the turn goes. Only the daemon parks rotations, and it rolls nothing back.
     pub(super) const fn goal(&self) -> Goal {
         match self {
-            Self::Afresh(goal, _) => *goal,
+            Self::Afresh(order) => order.goal,
             Self::Parked(_) => Goal::Rotate,
+        }
+    }
+
+    /// Because of whom.
+    pub(super) const fn cause(&self) -> &Cause {
+        match self {
+            Self::Afresh(order) => &order.cause,
+            Self::Parked(parked) => &parked.cause,
         }
     }
 }
 
 /// Drives the rotation of one account until it ends or patience does.
-pub async fn drive(world: &World, managed: &Managed, goal: Goal, insists: Insistence, patience: &Patience) -> Ended {
-    take_turn(world, managed, Start::Afresh(goal, insists), patience).await.0
+pub async fn drive(world: &World, managed: &Managed, order: Order, patience: &Patience) -> Ended {
+    take_turn(world, managed, Start::Afresh(order), patience).await.0
 }
 
 /// Drives the rotation of one account until it ends or patience does; beside the end, what to go on from next time when a
@@ -121,9 +155,9 @@ pub async fn take_turn(
     else {
         return (Ended::Failed("the account's provider or vault is not wired".to_owned()), None);
     };
-    let mut driver = Driver::new(world, managed, (provider, vault), patience);
+    let mut driver = Driver::new(world, managed, (provider, vault), start.cause().clone(), patience);
     let (goal, insists) = match start {
-        Start::Afresh(goal, insists) => (goal, insists),
+        Start::Afresh(Order { goal, insists, .. }) => (goal, insists),
         Start::Parked(parked) => {
             driver.passwords = parked.passwords;
             return driver.run(parked.rotation, Event::Woken).await;
@@ -151,6 +185,8 @@ struct Driver<'a> {
     clock: &'a GatewayClock,
     vault: &'a Arc<dyn Vault>,
     patience: &'a Patience,
+    /// Who or what asked.
+    cause: Cause,
     /// Passwords by candidate, for as long as this rotation is driven (rule 13).
     passwords: HashMap<Token, Password>,
     /// A rate permission that was waited for and not yet used.
@@ -170,10 +206,11 @@ impl<'a> Driver<'a> {
         world: &'a World,
         managed: &'a Managed,
         (provider, vault): (&'a Arc<dyn Provider>, &'a Arc<dyn Vault>),
+        cause: Cause,
         patience: &'a Patience,
     ) -> Self {
         let (passwords, clock) = (HashMap::new(), provider.clock().as_ref());
-        Self { world, managed, provider, clock, vault, patience, passwords, has_permission: false, detail: None }
+        Self { world, managed, provider, clock, vault, patience, cause, passwords, has_permission: false, detail: None }
     }
 
     async fn run(mut self, rotation: Rotation, begin: Event) -> (Ended, Option<Box<Parked>>) {
@@ -186,8 +223,8 @@ impl<'a> Driver<'a> {
                 Performed::Event(next) => event = next,
                 Performed::End(ended) => {
                     let goes_on = !matches!(ended, Ended::Finished(_)) && is_staged(&rotation);
-                    let passwords = self.passwords;
-                    return (ended, goes_on.then(|| Box::new(Parked { rotation, passwords })));
+                    let Self { passwords, cause, .. } = self;
+                    return (ended, goes_on.then(|| Box::new(Parked { rotation, passwords, cause })));
                 }
             }
         }
@@ -300,31 +337,36 @@ impl<'a> Driver<'a> {
             Err(error) => {
                 let block = block_of(&error);
                 self.detail = Some(error.to_string());
-                self.stop_tenant(block);
+                self.stop_tenant(block).await;
                 Event::ProbeFailed(block)
             }
         }
     }
 
-    fn stop_tenant(&self, block: Option<Block>) {
+    /// Tells what happened, and has the journal keep it before anything else happens.
+    async fn record(&self, fact: &Fact<'_>) {
+        self.world.record(&self.cause, fact).await;
+    }
+
+    async fn stop_tenant(&self, block: Option<Block>) {
         if let Some(why) = block.filter(|block| block.stops_tenant())
             && self.managed.tenant.stopped.pull(why, self.managed.subject.kind)
         {
-            self.world.note(&Fact::TenantStopped { tenant: &self.managed.name.tenant, why });
+            self.record(&Fact::TenantStopped { tenant: &self.managed.name.tenant, why }).await;
         }
     }
 
     async fn wait(&mut self, until: Timestamp, why: Waiting, rotation: &Rotation) -> Performed {
         if let Waiting::Blocked(block) = why {
-            self.stop_tenant(Some(block));
+            self.stop_tenant(Some(block)).await;
         }
         let pause = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
         let (account, secret) = (&self.managed.name, &self.managed.secret);
-        self.world.note(&Fact::Waits { account, secret, why, until, detail: self.detail.as_deref() });
+        self.record(&Fact::Waits { account, secret, why, until, detail: self.detail.as_deref() }).await;
         let staged = is_staged(rotation);
         if rotation.holds_only_copy() {
             // No patience, no hope and no first signal ends this: the process is the only place where the password is.
-            self.world.note(&Fact::OnlyCopy { account, secret });
+            self.record(&Fact::OnlyCopy { account, secret }).await;
             self.world.clock.sleep(pause).await;
             return Performed::Event(Event::Woken);
         }
@@ -346,18 +388,20 @@ impl<'a> Driver<'a> {
     async fn finish(&self, outcome: Outcome, candidate: Option<Token>) -> Ended {
         let (account, secret) = (&self.managed.name, &self.managed.secret);
         match outcome {
-            Outcome::Rotated(_) => {
+            Outcome::Rotated(token) => {
                 let kept: Vec<Token> = candidate.into_iter().collect();
                 if let Err(error) = self.world.journal.keep(&self.managed.subject, &kept).await {
                     self.world.note(&Fact::JournalFailed { account, error: &error.to_string() });
                 }
-                self.world.note(&Fact::Rotated { account, secret, elsewhere: false });
+                self.record(&Fact::Rotated { account, secret, token, elsewhere: false }).await;
             }
-            Outcome::RotatedElsewhere(_) => self.world.note(&Fact::Rotated { account, secret, elsewhere: true }),
+            Outcome::RotatedElsewhere(token) => {
+                self.record(&Fact::Rotated { account, secret, token, elsewhere: true }).await;
+            }
             Outcome::Idle => {}
-            Outcome::Held => self.world.note(&Fact::Held { account, secret }),
-            Outcome::Frozen(why) => self.world.note(&Fact::Frozen { account, secret, why }),
-            Outcome::RollbackStopped(why) => self.world.note(&Fact::RollbackStopped { account, secret, why }),
+            Outcome::Held => self.record(&Fact::Held { account, secret }).await,
+            Outcome::Frozen(why) => self.record(&Fact::Frozen { account, secret, why }).await,
+            Outcome::RollbackStopped(why) => self.record(&Fact::RollbackStopped { account, secret, why }).await,
         }
         Ended::Finished(outcome)
     }

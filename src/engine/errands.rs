@@ -45,9 +45,11 @@ pub(super) async fn list(world: Arc<World>, source: Source) -> Errand {
     Errand::Listed(source, listed.map(Box::new))
 }
 
-/// Looks a list's accounts up in their vaults.
+/// Looks a list's accounts up in their vaults, and introduces to the journal those that it does not know.
 pub(super) async fn survey(world: Arc<World>, source: Source, accounts: Vec<Managed>) -> Errand {
-    Errand::Surveyed(source, world.survey(accounts).await)
+    let surveyed = world.survey(accounts).await;
+    world.rebuild_history(&surveyed).await;
+    Errand::Surveyed(source, surveyed)
 }
 
 /// Asks a stopped tenant's gateway whether it may go on.

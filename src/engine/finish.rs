@@ -4,11 +4,11 @@
 //! accounts cannot be listed, what vault and journal know is enough to put that right: nothing is sent here.
 
 use super::accounts::Failure;
-use super::drive::{Patience, drive};
+use super::drive::{Order, Patience, drive};
 use super::unlisted::Kept;
 use super::world::World;
 use crate::domain::account::Subject;
-use crate::domain::rotation::{Goal, Insistence};
+use crate::domain::rotation::Goal;
 use crate::domain::value::Part;
 use crate::ports::vault::{ListedVersion, Stage};
 
@@ -32,7 +32,7 @@ impl World {
         let Ok(Some((managed, listing))) = kept.account().await else { return };
         let Some(pending) = listing.versions.iter().find(|version| version.stage == Stage::Pending) else { return };
         if self.was_accepted(&managed.subject, pending).await {
-            drive(self, &managed, Goal::Finish, Insistence::None, patience).await;
+            drive(self, &managed, Order::of_daemon(Goal::Finish), patience).await;
         }
     }
 

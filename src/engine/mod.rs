@@ -14,6 +14,7 @@ mod errands;
 pub mod finish;
 pub mod pace;
 pub mod queue;
+pub mod record;
 pub mod report;
 mod roster;
 pub mod settings;

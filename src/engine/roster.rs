@@ -13,6 +13,7 @@ use super::queue::{Class, Rank};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::{AccountName, Kind};
+use crate::domain::cause::Cause;
 use crate::domain::due::{Due, Reason, Why};
 
 /// Where accounts wait together: whatever hangs for one of them hangs for all of these, and for nobody else.
@@ -37,8 +38,8 @@ pub(super) struct Known {
     pub(super) not_before: Duration,
     /// What the next turn goes on from.
     pub(super) parked: Option<Box<Parked>>,
-    /// Whether a person waits for its rotation.
-    pub(super) asked: bool,
+    /// Who waits for its rotation, if a person does.
+    pub(super) asked: Option<Cause>,
 }
 
 /// When an account's next turn is, and why.
@@ -75,7 +76,7 @@ impl Known {
             failures: 0,
             not_before: Duration::ZERO,
             parked: None,
-            asked: false,
+            asked: None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Following reads and tells; only enforcing writes, and only where the configuration says so.
 
 use super::world::{Tenant, World};
+use crate::domain::cause::Cause;
 use crate::domain::policy::{PasswordExpiration, Setting};
 use crate::ports::observer::Fact;
 use crate::ports::provider::{Expiration, ProviderError};
@@ -30,7 +31,7 @@ impl World {
                 let wanted = Expiration::from(wanted);
                 if found != wanted {
                     let done = tenant.settings.set_expiration(wanted).await;
-                    self.tell_enforced(name, EXPIRATION, (&found.to_string(), &wanted.to_string()), done);
+                    self.tell_enforced(name, EXPIRATION, (&found.to_string(), &wanted.to_string()), done).await;
                 }
             }
         }
@@ -56,11 +57,11 @@ impl World {
         if found.as_ref() != Some(wanted) {
             let from = found.map_or_else(|| "none".to_owned(), |alias| alias.to_string());
             let done = tenant.settings.set_login_alias(wanted).await;
-            self.tell_enforced(name, LOGIN_ALIAS, (&from, wanted.as_str()), done);
+            self.tell_enforced(name, LOGIN_ALIAS, (&from, wanted.as_str()), done).await;
         }
     }
 
-    fn tell_enforced(
+    async fn tell_enforced(
         &self,
         tenant: &str,
         setting: &'static str,
@@ -68,8 +69,10 @@ impl World {
         done: Result<(), ProviderError>,
     ) {
         match done {
-            Ok(()) => self.note(&Fact::SettingEnforced { tenant, setting, from, to }),
-            Err(error) => self.note(&Fact::SettingNotEnforced { tenant, setting, error: &error }),
+            Ok(()) => self.record(&Cause::SCHEDULE, &Fact::SettingEnforced { tenant, setting, from, to }).await,
+            Err(error) => {
+                self.record(&Cause::SCHEDULE, &Fact::SettingNotEnforced { tenant, setting, error: &error }).await;
+            }
         }
     }
 }

@@ -5,23 +5,24 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::accounts::Managed;
-use super::drive::{Ended, Parked, Patience, Start};
+use super::drive::{Ended, Order, Parked, Patience, Start};
 use super::report::{Outcomes, Report};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::backoff::Backoff;
+use crate::domain::cause::Cause;
 use crate::domain::due::{Due, Reason, Why};
 use crate::domain::rotation::{Goal, Insistence, Waiting};
 use crate::ports::observer::Fact;
 
-/// Why an account has its turn.
-pub(super) enum Cause {
+/// What gives an account its turn.
+pub(super) enum Occasion {
     /// An earlier turn stopped.
     Parked(Box<Parked>),
     /// Its time has come, as was known when it was planned.
     Planned,
     /// A person asked for it by its name.
-    Asked,
+    Asked(Cause),
 }
 
 /// What came of a turn.
@@ -36,23 +37,22 @@ pub(super) struct Turned {
 }
 
 /// Gives an account its turn.
-pub(super) async fn turn(world: Arc<World>, managed: Arc<Managed>, cause: Cause, patience: Patience) -> Turned {
-    let start = match cause {
-        Cause::Parked(parked) => Start::Parked(parked),
-        Cause::Asked => Start::Afresh(Goal::Rotate, Insistence::Hold),
+pub(super) async fn turn(world: Arc<World>, managed: Arc<Managed>, occasion: Occasion, patience: Patience) -> Turned {
+    let start = match occasion {
+        Occasion::Parked(parked) => Start::Parked(parked),
+        Occasion::Asked(cause) => Start::Afresh(Order { goal: Goal::Rotate, insists: Insistence::Hold, cause }),
         // What was planned may be long ago, and another process at work on the same accounts.
-        Cause::Planned => match look(&world, &managed).await {
+        Occasion::Planned => match look(&world, &managed).await {
             Surveyed { due: Some(Due::Now(Why { reason: Reason::Unfinished, .. })), .. } => {
-                Start::Afresh(Goal::Finish, Insistence::None)
+                Start::Afresh(Order::of_daemon(Goal::Finish))
             }
-            Surveyed { due: Some(Due::Now(_)), .. } => Start::Afresh(Goal::Rotate, Insistence::None),
+            Surveyed { due: Some(Due::Now(_)), .. } => Start::Afresh(Order::of_daemon(Goal::Rotate)),
             known => return Turned { managed, report: None, parked: None, known: Some(known) },
         },
     };
-    let goal = start.goal();
     let (report, parked) = match &start {
-        Start::Afresh(Goal::Rotate, _) if let Some(ended) = clocks_apart(&world, &managed) => {
-            (world.report(&managed, goal, ended), None)
+        Start::Afresh(order @ Order { goal: Goal::Rotate, .. }) if let Some(until) = clocks_apart(&managed) => {
+            (wait_for_clocks(&world, &managed, order, until).await, None)
         }
         _ => world.turn(&managed, start, &patience).await,
     };
@@ -74,16 +74,20 @@ fn rotated(managed: &Managed) -> Surveyed {
 }
 
 /// Nothing is applied while this machine's clock and the gateway's disagree (rule 8), so that nothing is begun either: a
-/// clock that jumped stages nothing that it then could not finish.
-fn clocks_apart(world: &World, managed: &Managed) -> Option<Ended> {
+/// clock that jumped stages nothing that it then could not finish. When to compare them again.
+fn clocks_apart(managed: &Managed) -> Option<Timestamp> {
     let clock = managed.tenant.providers.get(&managed.subject.kind)?.clock();
     if clock.skew()?.abs() <= managed.tenant.gateway.max_clock_skew {
         return None;
     }
+    Some(clock.now().checked_add(LATER.after(1, &managed.name.to_string())).unwrap_or(Timestamp::MAX))
+}
+
+async fn wait_for_clocks(world: &World, managed: &Managed, order: &Order, until: Timestamp) -> Report {
     let (account, secret, why) = (&managed.name, &managed.secret, Waiting::ClockSkew);
-    let until = clock.now().checked_add(LATER.after(1, &account.to_string())).unwrap_or(Timestamp::MAX);
-    world.note(&Fact::Waits { account, secret, why, until, detail: None });
-    Some(Ended::Unfinished { why, until, detail: None, staged: false })
+    world.record(&order.cause, &Fact::Waits { account, secret, why, until, detail: None }).await;
+    let ended = Ended::Unfinished { why, until, detail: None, staged: false };
+    world.report(managed, order.goal, &order.cause, ended).await
 }
 
 /// How much later the clocks are compared again.

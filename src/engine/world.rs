@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::record::Recorded;
 use crate::domain::account::{Kind, Site};
 use crate::domain::alias::LoginAlias;
 use crate::domain::gateway::Gateway;
@@ -15,7 +16,7 @@ use crate::ports::clock::Clock;
 use crate::ports::entropy::Entropy;
 use crate::ports::journal::Journal;
 use crate::ports::limit::Limit;
-use crate::ports::observer::{Fact, Observer};
+use crate::ports::observer::Observer;
 use crate::ports::provider::Provider;
 use crate::ports::tenant::TenantSettings;
 use crate::ports::vault::Vault;
@@ -39,6 +40,8 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
+    /// What was recorded last.
+    pub recorded: Arc<Recorded>,
 }
 
 /// A rule, ready to work.
@@ -109,11 +112,5 @@ impl Stop {
     /// Lets the tenant go on.
     pub fn release(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
-impl World {
-    pub(super) fn note(&self, fact: &Fact<'_>) {
-        self.observer.note(fact);
     }
 }

@@ -33,34 +33,30 @@ pub(super) fn add(connection: &Connection, entries: &[Entry]) -> Result<(), Trou
     Ok(transaction.commit()?)
 }
 
-/// Once in a journal's life: adds those entries that are about accounts of which it knows nothing, and then `rebuilt`, with
-/// their number. None when it was done before.
-pub(super) fn rebuild(
-    connection: &Connection,
-    found: Vec<Entry>,
-    mut rebuilt: Entry,
-) -> Result<Option<usize>, Trouble> {
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    let done: bool = transaction.query_row("SELECT rebuilt FROM journal", [], |row| row.get(0))?;
-    if done {
-        return Ok(None);
+/// Adds those entries that are about accounts of which no event tells; says how many.
+pub(super) fn introduce(connection: &Connection, found: Vec<Entry>) -> Result<usize, Trouble> {
+    // Almost always everybody is known, which is no reason to keep other processes from writing.
+    let strangers = strangers(connection, found)?;
+    if strangers.is_empty() {
+        return Ok(0);
     }
-    let mut select = transaction.prepare("SELECT EXISTS (SELECT 1 FROM events WHERE account = ?1)")?;
-    let mut unknown = Vec::new();
-    for entry in found {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let strangers = self::strangers(&transaction, strangers)?;
+    append(&transaction, &strangers)?;
+    transaction.commit()?;
+    Ok(strangers.len())
+}
+
+fn strangers(connection: &Connection, entries: Vec<Entry>) -> Result<Vec<Entry>, Trouble> {
+    let mut select = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE account = ?1)")?;
+    let mut strangers = Vec::new();
+    for entry in entries {
         let account = entry.account.as_ref().map(ToString::to_string);
         if !select.query_row([account], |row| row.get(0))? {
-            unknown.push(entry);
+            strangers.push(entry);
         }
     }
-    drop(select);
-    let count = unknown.len();
-    rebuilt.detail.insert("accounts".to_owned(), count.into());
-    unknown.push(rebuilt);
-    append(&transaction, &unknown)?;
-    transaction.execute("UPDATE journal SET rebuilt = 1", [])?;
-    transaction.commit()?;
-    Ok(Some(count))
+    Ok(strangers)
 }
 
 /// A column as text, whatever somebody made of it: what is no text any more shows in the walk, and is no failure to read.

@@ -73,7 +73,7 @@ fn prepared(
     origin: Option<&Origin>,
 ) -> Result<(Connection, String, bool), Trouble> {
     make(folder, file)?;
-    let mut connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut connection = connect(file)?;
     let Prepared { id, version } =
         schema::prepare(&mut connection, entropy, |id, version| began(now, id, version, origin))?;
     make_durable(&connection)?;
@@ -106,8 +106,9 @@ fn make(folder: &Path, file: &Path) -> io::Result<()> {
 }
 
 /// Opens the file and lets SQLite look it through.
-pub(super) fn connect(file: &Path, mode: OpenFlags) -> Result<Connection, Trouble> {
-    let connection = Connection::open_with_flags(file, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+pub(super) fn connect(file: &Path) -> Result<Connection, Trouble> {
+    let connection =
+        Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {

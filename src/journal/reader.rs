@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 
 use super::open::{FILE, connect};
 use super::trouble::Trouble;
@@ -37,7 +37,9 @@ impl Reader {
             return Ok(None);
         }
         let opened = || {
-            let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            // Not opened for reading only: SQLite could not take away its companion files again, which it needs to read.
+            let connection = connect(&file)?;
+            connection.pragma_update(None, "query_only", true)?;
             let has_events = schema::version(&connection)? == schema::VERSION;
             Ok((connection, has_events))
         };

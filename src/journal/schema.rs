@@ -51,7 +51,6 @@ const STEPS: [&str; 2] = [
     WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM events) BEGIN
         SELECT RAISE(ABORT, 'an event is added behind the last one');
     END;
-    ALTER TABLE journal ADD COLUMN rebuilt INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

@@ -152,8 +152,8 @@ impl Port for Journal {
         .await
     }
 
-    async fn rebuild(&self, found: Vec<Entry>, rebuilt: Entry) -> Result<Option<usize>, JournalError> {
-        self.with(move |connection| events::rebuild(connection, found, rebuilt)).await
+    async fn introduce(&self, found: Vec<Entry>) -> Result<usize, JournalError> {
+        self.with(move |connection| events::introduce(connection, found)).await
     }
 }
 

@@ -35,9 +35,8 @@ pub trait Journal: Send + Sync {
     /// The end of the chain of events.
     async fn head(&self) -> Result<Head, JournalError>;
 
-    /// Once in a journal's life: adds those of `found` that are about accounts of which it knows nothing, then `rebuilt`
-    /// with their number, which is returned. None when it was done before.
-    async fn rebuild(&self, found: Vec<Entry>, rebuilt: Entry) -> Result<Option<usize>, JournalError>;
+    /// Adds those that are about accounts of which the chain knows nothing; answers how many.
+    async fn introduce(&self, found: Vec<Entry>) -> Result<usize, JournalError>;
 }
 
 /// Names one send within a journal.

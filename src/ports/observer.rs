@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 
 use super::provider::ProviderError;
-use crate::domain::account::{AccountName, Kind};
+use crate::domain::account::{AccountName, Kind, Subject};
+use crate::domain::audit::Head;
 use crate::domain::due::Reason;
-use crate::domain::rotation::{Block, Freeze, RollbackStop, Waiting};
+use crate::domain::rotation::{Answer, Block, Freeze, Goal, RollbackStop, Waiting};
 use crate::domain::secret::SecretName;
+use crate::domain::token::Token;
 
 /// Hears of every fact as it happens. Must not block.
 pub trait Observer: Send + Sync {
@@ -116,6 +118,10 @@ pub enum Fact<'a> {
         account: &'a AccountName,
         /// The secret.
         secret: &'a SecretName,
+        /// The account as the provider knows it.
+        subject: &'a Subject,
+        /// How far it is to go.
+        goal: Goal,
     },
     /// A candidate is in the vault as pending.
     Staged {
@@ -123,8 +129,32 @@ pub enum Fact<'a> {
         account: &'a AccountName,
         /// The secret.
         secret: &'a SecretName,
+        /// The version.
+        token: Token,
+        /// What it holds, as sends name it.
+        candidate: Option<Token>,
         /// Whether it took the place of a refused or foreign-generation candidate.
         superseding: bool,
+    },
+    /// A candidate is about to be sent to the provider, or the provider to be asked for a password.
+    Sending {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// The candidate, or the intent.
+        candidate: Token,
+    },
+    /// What is known of a request after it.
+    Answered {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// The candidate, or the intent.
+        candidate: Token,
+        /// The answer's class.
+        answer: Answer,
     },
     /// A rotation waits.
     Waits {
@@ -152,6 +182,8 @@ pub enum Fact<'a> {
         account: &'a AccountName,
         /// The secret.
         secret: &'a SecretName,
+        /// The version that is current now.
+        token: Token,
         /// Whether another process finished it.
         elsewhere: bool,
     },
@@ -162,6 +194,15 @@ pub enum Fact<'a> {
         /// The secret.
         secret: &'a SecretName,
         /// What it waits for, in one sentence.
+        why: &'a str,
+    },
+    /// A rotation ended by a fault of this machine or this program; nothing was sent because of it.
+    Failed {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// What is wrong.
         why: &'a str,
     },
     /// A secret is not touched until an operator speaks.
@@ -211,6 +252,25 @@ pub enum Fact<'a> {
         account: &'a AccountName,
         /// What the journal said.
         error: &'a str,
+    },
+    /// Something that happened could not be added to the journal's chain of events. It happened all the same.
+    NotRecorded {
+        /// What: the event's name.
+        what: &'a str,
+        /// The account, when it is about one.
+        account: Option<&'a AccountName>,
+        /// What the journal said.
+        error: &'a str,
+    },
+    /// The journal took over what the vault tells of accounts of which it knew nothing, as after it was lost.
+    Rebuilt {
+        /// How many accounts.
+        accounts: usize,
+    },
+    /// The end of the journal's chain of events, against which a chain that was cut off shows.
+    ChainEnd {
+        /// The last row.
+        head: &'a Head,
     },
     /// Everything that was due is done; this comes next.
     Next {

@@ -141,6 +141,7 @@ impl Days {
             clock: clock.clone(),
             entropy: Arc::new(System),
             observer: notes.clone(),
+            recorded: Arc::default(),
         });
         Self { _dir: dir, clock, emulator, world, vault, notes }
     }

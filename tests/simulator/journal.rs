@@ -88,7 +88,7 @@ impl Journal for SimJournal {
         Ok(Head { rows: 0, hash: String::new() })
     }
 
-    async fn rebuild(&self, _: Vec<Entry>, _: Entry) -> Result<Option<usize>, JournalError> {
-        Ok(None)
+    async fn introduce(&self, _: Vec<Entry>) -> Result<usize, JournalError> {
+        Ok(0)
     }
 }

@@ -12,6 +12,7 @@ use futures::task::LocalSpawnExt;
 use jiff::SignedDuration;
 use ncloud_rotator::config::Config;
 use ncloud_rotator::domain::account::{Kind, Site, Subject};
+use ncloud_rotator::domain::cause::Cause;
 use ncloud_rotator::domain::password::Generator;
 use ncloud_rotator::domain::policy::{Policy, Setting};
 use ncloud_rotator::domain::secret::SecretName;
@@ -375,7 +376,7 @@ impl Story {
         self.audit.asked(subject);
         let (caller, name) = (daemon.caller.clone(), subject.id.0.clone());
         let asking = async move {
-            let _ = caller.rotate(vec![name]).await;
+            let _ = caller.rotate(vec![name], Cause::SCHEDULE).await;
         };
         self.pool.spawner().spawn_local(asking).unwrap();
     }
@@ -481,6 +482,7 @@ impl Story {
             clock,
             entropy: Arc::new(self.dice.clone()),
             observer: Arc::new(Watcher(self.time.clone(), self.setup.watched)),
+            recorded: Arc::default(),
         })
     }
 

@@ -30,26 +30,26 @@ impl Driver<'_> {
                 Err(error) => return self.vault_failed(&error),
             }
         }
-        let Some(send) = self.record(candidate).await else { return Event::NotRecorded };
+        let Some(send) = self.sending(candidate).await else { return Event::NotRecorded };
         let Some(password) = self.passwords.get(&candidate) else {
             return Event::Delayed;
         };
         let call = self.provider.reset_password(&self.managed.subject.id, password, signed_at);
         let answer = deadline::provider(self.time(), &self.managed.tenant.gateway, call).await;
         let answer = answer.unwrap_or(Answer::Ambiguous(Doubt::TimedOut));
-        self.answered(send, answer).await
+        self.answered(send, candidate, answer).await
     }
 
     /// Asks the provider to make a password. It is told once, so that it is held from here on until it is stored.
     pub(super) async fn generate(&mut self, candidate: Token, signed_at: Timestamp) -> Performed {
-        let Some(send) = self.record(candidate).await else { return Performed::Event(Event::NotRecorded) };
+        let Some(send) = self.sending(candidate).await else { return Performed::Event(Event::NotRecorded) };
         let call = self.provider.generate_password(&self.managed.subject.id, signed_at);
         let told = deadline::provider(self.time(), &self.managed.tenant.gateway, call).await;
         let in_doubt = || Ok(Generated { answer: Answer::Ambiguous(Doubt::TimedOut), password: None });
         match told.unwrap_or_else(in_doubt) {
             Ok(Generated { answer, password }) => {
                 self.passwords.extend(password.map(|password| (candidate, password)));
-                Performed::Event(self.answered(send, answer).await)
+                Performed::Event(self.answered(send, candidate, answer).await)
             }
             Err(error) => Performed::End(Ended::Failed(error.to_string())),
         }
@@ -87,10 +87,12 @@ impl Driver<'_> {
     }
 
     /// Records a send before it leaves; uses up the permission.
-    async fn record(&mut self, candidate: Token) -> Option<SendId> {
+    async fn sending(&mut self, candidate: Token) -> Option<SendId> {
         match self.world.journal.sending(&self.managed.subject, candidate).await {
             Ok(send) => {
                 self.has_permission = false;
+                let (account, secret) = (&self.managed.name, &self.managed.secret);
+                self.record(&Fact::Sending { account, secret, candidate }).await;
                 Some(send)
             }
             Err(error) => {
@@ -100,14 +102,16 @@ impl Driver<'_> {
         }
     }
 
-    async fn answered(&mut self, send: SendId, answer: Answer) -> Event {
+    async fn answered(&mut self, send: SendId, candidate: Token, answer: Answer) -> Event {
         if let Err(error) = self.world.journal.answered(send, answer).await {
             self.world.note(&Fact::JournalFailed { account: &self.managed.name, error: &error.to_string() });
         }
+        let (account, secret) = (&self.managed.name, &self.managed.secret);
+        self.record(&Fact::Answered { account, secret, candidate, answer }).await;
         self.detail = None;
         match answer {
             Answer::Blocked(Block::Forbidden) => self.detail = self.standing().await,
-            Answer::Blocked(block) if block != Block::Authentication => self.stop_tenant(Some(block)),
+            Answer::Blocked(block) if block != Block::Authentication => self.stop_tenant(Some(block)).await,
             _ => {}
         }
         Event::Answered(answer)

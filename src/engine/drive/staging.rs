@@ -92,11 +92,14 @@ impl Driver<'_> {
             if let (Some(candidate), true) = (candidate, staging.again) {
                 self.note_doubt(candidate).await;
             }
-            self.world.note(&Fact::Staged {
+            self.record(&Fact::Staged {
                 account: &self.managed.name,
                 secret: &self.managed.secret,
+                token: staging.token,
+                candidate,
                 superseding: staging.superseding,
-            });
+            })
+            .await;
         }
         self.written(staged)
     }

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{Engine, Schedule};
 use crate::domain::account::AccountName;
+use crate::domain::cause::Cause;
 use crate::engine::batch::{BadName, choose_one};
 use crate::engine::calls::Call;
 use crate::engine::world::World;
@@ -16,7 +17,7 @@ impl Engine {
             Call::Look => {}
             Call::Relist => self.read_again(|_| true),
             Call::Reload(world) => self.reload(world),
-            Call::Rotate(names, answer) => self.asked(&names, answer),
+            Call::Rotate(names, cause, answer) => self.asked(&names, &cause, answer),
         }
     }
 
@@ -37,13 +38,13 @@ impl Engine {
         self.has_news = true;
     }
 
-    fn asked(&mut self, names: &[String], answer: oneshot::Sender<Result<Vec<AccountName>, BadName>>) {
+    fn asked(&mut self, names: &[String], cause: &Cause, answer: oneshot::Sender<Result<Vec<AccountName>, BadName>>) {
         let everyone = || self.roster.iter().map(|(name, known)| (name.as_ref(), known.managed.secret.as_str()));
         let chosen: Result<Vec<AccountName>, BadName> = names.iter().map(|name| choose_one(name, everyone())).collect();
         let now = self.now();
         for name in chosen.iter().flatten() {
             let Some(known) = self.roster.get_mut(name) else { continue };
-            (known.asked, known.not_before) = (true, now);
+            (known.asked, known.not_before) = (Some(cause.clone()), now);
             if known.parked.is_none() {
                 known.plan_asked(now);
             } else {

@@ -138,7 +138,8 @@ impl Engine {
         for surveyed in found {
             let name = &surveyed.managed.name;
             let is_unfinished = surveyed.status.as_ref().is_ok_and(|status| status.unfinished);
-            let Some(known) = self.roster.get_mut(name).filter(|known| known.parked.is_none() && !known.asked) else {
+            let Some(known) = self.roster.get_mut(name).filter(|known| known.parked.is_none() && known.asked.is_none())
+            else {
                 continue;
             };
             if self.running.contains_key(name) {

@@ -13,7 +13,7 @@ use crate::engine::drive::Patience;
 use crate::engine::queue::Class;
 use crate::engine::report::Outcomes;
 use crate::engine::roster::Lane;
-use crate::engine::turn::{Cause, Turned, turn};
+use crate::engine::turn::{Occasion, Turned, turn};
 
 impl Engine {
     pub(super) fn patience(&self) -> Patience {
@@ -51,10 +51,10 @@ impl Engine {
     fn begin_turn(&mut self, name: &Arc<AccountName>, class: Class, now: Duration) {
         let patience = self.patience();
         let Some(known) = self.roster.get_mut(name) else { return };
-        let cause = match known.parked.take() {
-            Some(parked) => Cause::Parked(parked),
-            None if known.asked => Cause::Asked,
-            None => Cause::Planned,
+        let occasion = match (known.parked.take(), &known.asked) {
+            (Some(parked), _) => Occasion::Parked(parked),
+            (None, Some(cause)) => Occasion::Asked(cause.clone()),
+            (None, None) => Occasion::Planned,
         };
         let (managed, lane) = (Arc::clone(&known.managed), Arc::clone(&known.lane));
         if class != Class::Finish {
@@ -63,7 +63,7 @@ impl Engine {
         }
         self.slots.take(&lane);
         self.running.insert(Arc::clone(name), Arc::clone(&lane));
-        let turning = turn(Arc::clone(&self.world), managed, cause, patience);
+        let turning = turn(Arc::clone(&self.world), managed, occasion, patience);
         let name = Arc::clone(name);
         self.turns.push(Box::pin(async move { Some((name, lane, turning.await)) }));
     }
@@ -97,11 +97,11 @@ impl Engine {
             Again::At(at) => Duration::try_from(at.duration_since(here)).unwrap_or_default(),
             Again::Failed => pause(NEXT_TURN, known.failures, &name.to_string()),
         });
-        known.asked = known.asked && matches!(result, Some(Outcomes::Unfinished { .. }));
+        known.asked = known.asked.take().filter(|_| matches!(result, Some(Outcomes::Unfinished { .. })));
         known.parked = parked.filter(|_| Arc::ptr_eq(&known.managed.tenant, &managed.tenant));
         match &found {
             _ if known.parked.is_some() => known.plan_parked(now),
-            _ if known.asked => known.plan_asked(now),
+            _ if known.asked.is_some() => known.plan_asked(now),
             Some(found) => known.plan(found, now),
             // It goes on under another tenant's durations, from what a fresh look shows.
             None => self.read_again(|(tenant, _)| *tenant == lane.tenant),
