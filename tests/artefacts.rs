@@ -441,8 +441,20 @@ fn the_program_tells_of_itself_without_a_configuration() {
 #[test]
 fn every_shell_and_every_man_page_knows_every_command() {
     let pages = man_pages().unwrap();
-    let commands =
-        ["run", "rotate", "accounts", "secret", "check", "tenant", "generate", "config", "emulator", "completions"];
+    let commands = [
+        "run",
+        "rotate",
+        "accounts",
+        "secret",
+        "history",
+        "audit",
+        "check",
+        "tenant",
+        "generate",
+        "config",
+        "emulator",
+        "completions",
+    ];
     for shell in Shell::value_variants() {
         let script = String::from_utf8(completions(*shell)).unwrap();
         for command in commands {

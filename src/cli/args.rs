@@ -1,5 +1,9 @@
 //! What a person may say.
 
+mod audit;
+
+pub use audit::{Audit, BadSince, History, Part, Since, Why};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +14,6 @@ use clap_complete::Shell;
 
 use crate::domain::account::Kind;
 use crate::domain::alias::LoginAlias;
-use crate::domain::cause::Reason;
 use crate::domain::policy::PasswordExpiration;
 
 /// Rotates NAVER Cloud passwords before they expire, and keeps a vault always right about them.
@@ -29,6 +32,7 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes:
    0  done
   64  the command line is wrong
+  65  the journal is not as it was written
   69  something needed is not there: the provider, the vault, the version asked for, an operator's decision
   70  a fault of this program
   75  not done yet; a later try may be enough
@@ -67,6 +71,11 @@ pub enum Command {
     /// Decide about an account that is not in use any more
     #[command(subcommand)]
     Account(Account),
+    /// Tell what happened to an account, and because of whom
+    History(History),
+    /// Verify or print the journal of everything that happened
+    #[command(subcommand)]
+    Audit(Audit),
     /// Check the configuration, keys, provider and vault; changes nothing
     Check(Check),
     /// Look at a tenant's own settings at the provider, and change them
@@ -207,14 +216,6 @@ pub struct Rotate {
     pub why: Why,
 }
 
-/// What a command is for.
-#[derive(Debug, Args)]
-pub struct Why {
-    /// What it is for; kept in the journal, word for word
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<Reason>,
-}
-
 /// Look into the vault, and decide about one secret.
 #[derive(Debug, Subcommand)]
 pub enum Secret {
@@ -283,7 +284,8 @@ pub struct Drop {
 /// Show one secret.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What --reveal is asked for is recorded in the journal first; what cannot be recorded is not shown."
+    mut_arg("reason", |reason| reason.requires("reveal")),
+    after_help = "--reveal is recorded in the journal before the password is shown; if it cannot be recorded, it is not shown."
 )]
 pub struct Show {
     /// A secret's name, a login id, a Data Forest name, or tenant/kind/name
@@ -368,6 +370,9 @@ mod tests {
             vec!["secret", "rollback", "a"],
             vec!["secret", "adopt", "a", "--wait", "5s"],
             vec!["account", "drop", "a"],
+            vec!["history", "a"],
+            vec!["audit", "verify"],
+            vec!["audit", "export"],
             vec!["check", "--offline"],
             vec!["tenant", "show"],
             vec!["tenant", "set-expiration", "90"],

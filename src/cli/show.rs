@@ -1,5 +1,9 @@
 //! How answers look: tables for people, one JSON document for programs.
 
+mod history;
+
+pub use history::{history_table, verdict};
+
 use std::io::Write;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use super::machine::{self, variable};
 use super::wire::WireError;
-use super::{artefacts, check, drop, emulate, generate, inspect, log, rotate, run, status, tenant};
+use super::{artefacts, check, drop, emulate, generate, history, inspect, log, rotate, run, status, tenant};
 use crate::cli::args::{Account, Cli, Command, Secret};
 use crate::cli::show;
 use crate::config::{Config, ConfigError, Problem};
@@ -83,6 +83,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Secret(Secret::Rollback(args)) => rotate::rollback(&configured(file)?, args, json).await,
         Command::Secret(Secret::Adopt(args)) => rotate::adopt(&configured(file)?, args, json).await,
         Command::Account(Account::Drop(args)) => drop::drop_rotation(&configured(file)?, &args, json).await,
+        Command::History(args) => history::history(&configured(file)?, args, json).await,
+        Command::Audit(command) => history::audit(&configured(file)?, command, json).await,
         Command::Check(args) => {
             if !args.offline {
                 bodies_stay_out_of_logs()?;

@@ -7,6 +7,7 @@ mod command;
 mod drop;
 mod emulate;
 mod generate;
+mod history;
 mod inspect;
 mod log;
 mod machine;

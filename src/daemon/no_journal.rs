@@ -7,7 +7,7 @@ use crate::domain::account::Subject;
 use crate::domain::audit::{Entry, Head};
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::token::Token;
-use crate::ports::journal::{Journal as JournalPort, JournalError, SendId};
+use crate::ports::journal::{Journal as JournalPort, JournalError, JournalTrouble, SendId};
 
 /// Discovery asks no journal, and a look makes none.
 #[derive(Default)]
@@ -59,7 +59,7 @@ impl NoJournal {
     fn error() -> JournalError {
         JournalError {
             text: "this command keeps no journal, so that no password can be sent by it".to_owned(),
-            denied: false,
+            trouble: JournalTrouble::Unavailable,
         }
     }
 }

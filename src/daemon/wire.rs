@@ -25,7 +25,7 @@ use crate::engine::world::{Managing, World};
 use crate::journal::{Journal, Origin};
 use crate::ncloud::TransportError;
 use crate::ports::clock::Clock;
-use crate::ports::journal::{Journal as JournalPort, JournalError};
+use crate::ports::journal::{Journal as JournalPort, JournalError, JournalTrouble};
 use crate::ports::observer::Observer;
 use crate::ports::vault::Vault;
 use crate::vault::age::{AgeVault, BadRecipient, IdentitySource, Settings as AgeSettings};
@@ -100,7 +100,11 @@ impl WireError {
 
 /// How a command ends because of the journal.
 pub(super) const fn journal_exit(error: &JournalError) -> Exit {
-    if error.denied { Exit::Denied } else { Exit::Unavailable }
+    match error.trouble {
+        JournalTrouble::Denied => Exit::Denied,
+        JournalTrouble::Damaged => Exit::Data,
+        JournalTrouble::Unavailable => Exit::Unavailable,
+    }
 }
 
 /// This process's environment.
@@ -137,8 +141,10 @@ pub(super) async fn writing_world_with(
 pub(super) async fn journal(config: &Config) -> Result<Journal, WireError> {
     let state_dir = config.state_dir(&environment())?;
     let opening = move || Journal::open(&state_dir, &SystemEntropy, SystemClock.wall());
-    let interrupted =
-        |_| JournalError { text: "the journal was not opened, since this program is ending".to_owned(), denied: false };
+    let interrupted = |_| JournalError {
+        text: "the journal was not opened, since this program is ending".to_owned(),
+        trouble: JournalTrouble::Unavailable,
+    };
     let journal = task::spawn_blocking(opening).await.unwrap_or_else(|error| Err(interrupted(error)))?;
     let file = journal.file().display();
     match journal.origin() {

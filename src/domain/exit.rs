@@ -15,6 +15,8 @@ pub enum Exit {
     Unavailable,
     /// The command line was wrong.
     Usage,
+    /// What this program keeps is not as it was written.
+    Data,
     /// Keys or permissions are missing.
     Denied,
     /// The configuration is wrong.
@@ -30,6 +32,7 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Usage => 64,
+            Self::Data => 65,
             Self::Unavailable => 69,
             Self::Internal => 70,
             Self::Temporary => 75,

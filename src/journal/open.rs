@@ -133,14 +133,12 @@ fn make_durable(connection: &Connection) -> Result<(), Trouble> {
 /// takes the other's silence for an answer (`protocol.md`, rule 7).
 fn set_aside(folder: &Path, file: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let stamp = now.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
-    let named = |number: u32| {
-        folder.join(if number == 0 {
-            format!("{FILE}.damaged-{stamp}")
-        } else {
-            format!("{FILE}.damaged-{stamp}-{number}")
-        })
-    };
-    let to = (0..).map(named).find(|to| !to.exists()).unwrap_or_else(|| named(u32::MAX));
+    let mut to = folder.join(format!("{FILE}.damaged-{stamp}"));
+    let mut taken = 0;
+    while to.exists() {
+        taken += 1;
+        to = folder.join(format!("{FILE}.damaged-{stamp}-{taken}"));
+    }
     for companion in ["-wal", "-shm"] {
         match fs::rename(with(file, companion), with(&to, companion)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

@@ -7,7 +7,7 @@ use rusqlite::ErrorCode;
 
 use crate::durable;
 use crate::ports::entropy::EntropyError;
-use crate::ports::journal::JournalError;
+use crate::ports::journal::{JournalError, JournalTrouble};
 
 /// A failure that does not know yet which file it is about.
 #[derive(Debug)]
@@ -36,7 +36,11 @@ impl Trouble {
     /// Names the place, and the remedy.
     pub(super) fn at(&self, file: &Path) -> JournalError {
         let file = file.display();
-        let denied = self.is_denied();
+        let trouble = match self {
+            _ if self.is_denied() => JournalTrouble::Denied,
+            _ if self.damage().is_some() => JournalTrouble::Damaged,
+            _ => JournalTrouble::Unavailable,
+        };
         let text = match self {
             Self::File(cause) => {
                 format!("the journal {file} cannot be made or opened: {cause}; check the state directory and its owner")
@@ -72,7 +76,7 @@ impl Trouble {
             Self::Entropy(cause) => format!("the journal {file} cannot be given its id: {cause}; start again"),
             Self::Interrupted => format!("the journal {file} was not asked to the end, since this program is ending"),
         };
-        JournalError { text, denied }
+        JournalError { text, trouble }
     }
 
     /// What is wrong with the file, when it is the file itself and neither the disk nor a right to it.

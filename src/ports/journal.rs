@@ -49,6 +49,17 @@ pub struct SendId(pub i64);
 pub struct JournalError {
     /// For people.
     pub text: String,
-    /// Whether it is this user who may not, rather than the file or the disk that cannot.
-    pub denied: bool,
+    /// What kind of trouble it is.
+    pub trouble: JournalTrouble,
+}
+
+/// What keeps a journal from being used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalTrouble {
+    /// This user may not.
+    Denied,
+    /// What is kept makes no sense.
+    Damaged,
+    /// The file or the disk cannot, now or as they are.
+    Unavailable,
 }

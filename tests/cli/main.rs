@@ -19,6 +19,7 @@ mod faults;
 mod fence;
 mod generate;
 mod generated;
+mod history;
 mod keys;
 mod kills;
 mod naming;

@@ -11,7 +11,7 @@ fn entry(number: u32) -> Entry {
     detail.insert("number".to_owned(), number.into());
     Entry {
         at: "2026-03-01T00:00:00.25Z".parse().unwrap(),
-        gateway: (number % 2 == 0).then(|| "2026-03-01T00:00:01Z".parse().unwrap()),
+        gateway: number.is_multiple_of(2).then(|| "2026-03-01T00:00:01Z".parse().unwrap()),
         account: Some(AccountName { tenant: "main".to_owned(), kind: Kind::SubAccount, name: format!("svc-{number}") }),
         secret: "ncloud/main/sub-account/svc".parse().ok(),
         what: "staged",
@@ -31,7 +31,9 @@ fn chain(rows: u32) -> Vec<Row> {
 
 fn walk(chain: &[Row], sought: Vec<Hash>) -> Verdict {
     let mut walk = Walk::seeking(sought);
-    chain.iter().for_each(|row| walk.push(row));
+    for row in chain {
+        walk.push(row);
+    }
     walk.end()
 }
 
