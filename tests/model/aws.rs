@@ -296,17 +296,14 @@ impl Aws {
     /// What a writer knows after its write: the labels that it wrote over, and those that it moved.
     fn believed(&self, base: &Base, write: &Write) -> Snapshot {
         let mut labels = base.labels.clone();
-        match write.action {
-            Action::Promote { token, .. } => {
-                let next = self.find(token).unwrap_or(labels.current);
-                labels.previous = Some(std::mem::replace(&mut labels.current, next));
-                labels.superseded.retain(|index| *index > next);
-            }
-            _ => {
-                let kept = self.shown_pending(&labels).filter(|index| self.versions[*index].password.is_some());
-                labels.superseded.extend(kept.filter(|index| !base.labels.superseded.contains(index)));
-                labels.pending = Some(self.versions.len() - 1);
-            }
+        if let Action::Promote { token, .. } = write.action {
+            let next = self.find(token).unwrap_or(labels.current);
+            labels.previous = Some(std::mem::replace(&mut labels.current, next));
+            labels.superseded.retain(|index| *index > next);
+        } else {
+            let kept = self.shown_pending(&labels).filter(|index| self.versions[*index].password.is_some());
+            labels.superseded.extend(kept.filter(|index| !base.labels.superseded.contains(index)));
+            labels.pending = Some(self.versions.len() - 1);
         }
         labels.last_changed = self.labels.last_changed;
         // Only the read showed what is current.
