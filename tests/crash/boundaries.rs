@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::parallel;
 use crate::process::until;
 use crate::relay::{Fate, Strike};
+use crate::shelf::Kind;
 use crate::world::World;
 
 /// No walk is this long: one that is does not end.
@@ -59,18 +60,8 @@ struct Case {
     state_is_lost: bool,
 }
 
-/// A world where `svc-report`, `df002` and what else is named have been rotated.
-pub(crate) fn template(rotated: &str) -> Arc<World> {
-    let world = World::new();
-    let seat = world.seat("state", None, Fate::Lost);
-    seat.start(&format!("rotate svc-report df002 {rotated}")).finish().ends_with(0);
-    seat.ends_well();
-    world.is_settled("after the first rotations");
-    world
-}
-
 /// Kills at each moment, in each way, until there is no such moment any more; says how often it killed.
-pub(crate) fn killed_at_every_moment(account: &'static str, scenario: Scenario, company: Company) -> usize {
+pub(crate) fn killed_at_every_moment(kind: Kind, account: &'static str, scenario: Scenario, company: Company) -> usize {
     let fates: &[Fate] = match (scenario, company) {
         (Scenario::Refusal | Scenario::Doubt, _) => &[Fate::Lands],
         (_, Company::Nobody) => &[Fate::Lost, Fate::Lands, Fate::Late],
@@ -84,19 +75,25 @@ pub(crate) fn killed_at_every_moment(account: &'static str, scenario: Scenario, 
         };
         fates.iter().flat_map(of).collect()
     };
-    walk(account, scenario, cases)
+    walk(kind, account, scenario, cases)
 }
 
 /// Keeps the process waiting at each moment while another one goes through a whole rotation of the same account.
-pub(crate) fn stalled_at_every_moment(account: &'static str, scenario: Scenario, company: Company) -> usize {
+pub(crate) fn stalled_at_every_moment(
+    kind: Kind,
+    account: &'static str,
+    scenario: Scenario,
+    company: Company,
+) -> usize {
     let case =
         |at| Case { account, scenario, company, strike: Strike::Stall, at, fate: Fate::Lands, state_is_lost: false };
-    walk(account, scenario, |at| vec![case(at)])
+    walk(kind, account, scenario, |at| vec![case(at)])
 }
 
 /// Goes on from moment to moment until there was none in any case. A rehearsal says how many there are about.
-fn walk(account: &'static str, scenario: Scenario, cases: impl Fn(usize) -> Vec<Case>) -> usize {
-    let template = template(if scenario == Scenario::Again { account } else { "" });
+fn walk(kind: Kind, account: &'static str, scenario: Scenario, cases: impl Fn(usize) -> Vec<Case>) -> usize {
+    let before = if scenario == Scenario::Again { account } else { "" };
+    let template = World::begun(kind, &format!("svc-report df002 {before}"));
     let mut strikes = 0;
     let mut moments = 0..rehearsal(&template, account, scenario) + 1;
     while moments.start < LONGEST {
@@ -155,15 +152,21 @@ fn ordeal(template: &Arc<World>, case: Case) -> bool {
         (Strike::Stall, Some(75)) => world.holds_the_promise(&what),
         (_, code) => panic!("{what}: it ended with {code:?}"),
     }
+    until("the stillness after a death", || seat.relay.is_still());
+    world.holds_the_promise(&what);
     if state_is_lost {
         world.lose_state("state");
     }
-    let same_password = scenario != Scenario::Refusal;
+    // A refused one is followed by another, and so is one of a generation that a companion has ended.
+    let same_password = scenario != Scenario::Refusal && company == Company::Nobody;
     let before = world.standing();
     world.restart("state", &[]);
     world.goes_on_and_begins_nothing(&before, same_password, &what);
     seat.relay.let_go();
-    until("the arrival of late requests", || seat.relay.is_quiet());
+    until("the arrival of late requests", || seat.relay.is_over());
+    world.holds_the_promise(&what);
+    // A password that is staged so late is found by whoever comes next.
+    world.restart("state", &[]);
     world.is_settled(&what);
     seat.ends_well();
     struck.is_some()

@@ -8,6 +8,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use crate::relay::Fate;
+use crate::shelf::{Failure, Kind, Operation, Trouble};
 use crate::world::ACCOUNTS;
 
 /// Where state directories are, below a world: two machines' worth.
@@ -32,6 +33,8 @@ const DOUBTS: [&str; 10] = [
 pub(crate) struct Turn {
     /// Rules for the emulator's programme.
     pub(crate) faults: Vec<Value>,
+    /// What goes wrong at the vault's server, if it has one.
+    pub(crate) troubles: Vec<Trouble>,
     pub(crate) processes: Vec<Process>,
     /// When what was held on its way in earlier turns arrives.
     pub(crate) release: Release,
@@ -88,13 +91,19 @@ pub(crate) struct Dice {
     source: Xoshiro256PlusPlus,
     /// The account that most of it is about for a while: what is rare happens to one account after another.
     focus: &'static str,
+    /// About how many moments an account's rotation has.
+    of_each_account: usize,
 }
 
 impl Dice {
     /// Those of one lane.
-    pub(crate) fn new(seed: u64, lane: u64) -> Self {
+    pub(crate) fn new(kind: Kind, seed: u64, lane: u64) -> Self {
         let seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(lane);
-        Self { source: Xoshiro256PlusPlus::seed_from_u64(seed), focus: ACCOUNTS[0] }
+        let of_each_account = match kind {
+            Kind::Age => 4,
+            Kind::Aws => 15,
+        };
+        Self { source: Xoshiro256PlusPlus::seed_from_u64(seed), focus: ACCOUNTS[0], of_each_account }
     }
 
     /// Whether the provider of a new world refuses the password that an account has.
@@ -107,10 +116,12 @@ impl Dice {
             self.focus = self.any_account();
         }
         let faults = (0..self.below(4)).map(|_| self.rule()).collect();
+        let troubles = if self.one_in(2) { (0..self.below(3)).map(|_| self.trouble()).collect() } else { Vec::new() };
         let company = 1 + usize::from(self.one_in(3));
         let processes = (0..company).map(|_| self.process()).collect();
         Turn {
             faults,
+            troubles,
             processes,
             release: *self.pick(&[Release::No, Release::No, Release::During, Release::After]),
             states: [self.state(), self.state()],
@@ -140,14 +151,28 @@ impl Dice {
         }
     }
 
+    fn trouble(&mut self) -> Trouble {
+        use Failure::{
+            Delayed, DropAfter, DropBefore, ErrorAfter, ErrorBefore, Garbage, HeldAfter, HeldBefore, Throttled,
+        };
+        let failures =
+            [DropBefore, DropAfter, ErrorBefore, ErrorAfter, Throttled, Delayed, Garbage, HeldBefore, HeldAfter];
+        Trouble {
+            operation: *self.pick(&[Operation::Create, Operation::Stage, Operation::Promote, Operation::Read]),
+            failure: *self.pick(&failures),
+            skip: if self.one_in(2) { 1 } else { 0 },
+        }
+    }
+
     fn process(&mut self) -> Process {
-        // About as many moments as there will be: twelve for the start, three and more for each account.
+        // About as many moments as there will be: those of the start, and those of each account.
         let (words, moments) = match self.below(12) {
-            0..4 => ("run".to_owned(), 20),
-            4 => ("rotate --all --yes".to_owned(), 36),
+            0..4 => ("run".to_owned(), 18 + self.of_each_account),
+            4 => ("rotate --all --yes".to_owned(), 12 + self.of_each_account * ACCOUNTS.len()),
             _ => {
                 let names: BTreeSet<&str> = (0..=self.below(3)).map(|_| self.account()).collect();
-                (format!("rotate --yes {}", names.iter().copied().collect::<Vec<_>>().join(" ")), 12 + 4 * names.len())
+                let words = names.iter().copied().collect::<Vec<_>>().join(" ");
+                (format!("rotate --yes {words}"), 12 + self.of_each_account * names.len())
             }
         };
         let death = match self.below(10) {

@@ -4,6 +4,7 @@
 //! This is a test like the others, and `tests/torture --kills N --seed S` goes on at random.
 #![cfg(test)]
 
+mod aws;
 mod boundaries;
 mod dice;
 mod disk;
@@ -16,6 +17,9 @@ mod parallel;
 mod process;
 mod random;
 mod relay;
+#[path = "../secrets_manager/mod.rs"]
+#[expect(dead_code, reason = "each target uses its part")]
+mod secrets_manager;
 mod shelf;
 mod strace;
 mod syscalls;
@@ -31,6 +35,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use self::boundaries::{Company, Scenario, killed_at_every_moment, stalled_at_every_moment};
 use self::random::{TORTURE, Torture, torture};
+use self::shelf::Kind;
 use self::syscalls::{Start, killed_at_every_change};
 
 fn main() -> ExitCode {
@@ -43,29 +48,38 @@ fn main() -> ExitCode {
 fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     let kills = [
-        ("svc-batch", Scenario::Adoption, Company::Nobody),
-        ("svc-batch", Scenario::Again, Company::Nobody),
-        ("svc-batch", Scenario::Refusal, Company::Nobody),
-        ("svc-batch", Scenario::Doubt, Company::Nobody),
-        ("df001", Scenario::Adoption, Company::Nobody),
-        ("svc-batch", Scenario::Adoption, Company::SameState),
-        ("svc-batch", Scenario::Adoption, Company::OtherState),
-        ("df001", Scenario::Again, Company::SameState),
-        ("svc-batch", Scenario::Refusal, Company::OtherState),
+        (Kind::Age, "svc-batch", Scenario::Adoption, Company::Nobody),
+        (Kind::Age, "svc-batch", Scenario::Again, Company::Nobody),
+        (Kind::Age, "svc-batch", Scenario::Refusal, Company::Nobody),
+        (Kind::Age, "svc-batch", Scenario::Doubt, Company::Nobody),
+        (Kind::Age, "df001", Scenario::Adoption, Company::Nobody),
+        (Kind::Age, "svc-batch", Scenario::Adoption, Company::SameState),
+        (Kind::Age, "svc-batch", Scenario::Adoption, Company::OtherState),
+        (Kind::Age, "df001", Scenario::Again, Company::SameState),
+        (Kind::Age, "svc-batch", Scenario::Refusal, Company::OtherState),
+        (Kind::Aws, "svc-batch", Scenario::Adoption, Company::Nobody),
+        (Kind::Aws, "df001", Scenario::Again, Company::Nobody),
+        (Kind::Aws, "svc-batch", Scenario::Refusal, Company::Nobody),
+        (Kind::Aws, "df001", Scenario::Doubt, Company::Nobody),
+        (Kind::Aws, "svc-batch", Scenario::Adoption, Company::OtherState),
+        (Kind::Aws, "svc-batch", Scenario::Refusal, Company::OtherState),
     ];
-    for (account, scenario, company) in kills {
-        let name = format!("killed_at_every_moment::{scenario:?}::{company:?}::{account}").to_lowercase();
-        trials.push(trial(name, move || killed_at_every_moment(account, scenario, company)));
+    for (kind, account, scenario, company) in kills {
+        let name = format!("killed_at_every_moment::{kind:?}::{scenario:?}::{company:?}::{account}").to_lowercase();
+        trials.push(trial(name, move || killed_at_every_moment(kind, account, scenario, company)));
     }
     let stalls = [
-        ("svc-batch", Scenario::Adoption, Company::SameState),
-        ("svc-batch", Scenario::Adoption, Company::OtherState),
-        ("df001", Scenario::Again, Company::OtherState),
-        ("svc-batch", Scenario::Refusal, Company::OtherState),
+        (Kind::Age, "svc-batch", Scenario::Adoption, Company::SameState),
+        (Kind::Age, "svc-batch", Scenario::Adoption, Company::OtherState),
+        (Kind::Age, "df001", Scenario::Again, Company::OtherState),
+        (Kind::Age, "svc-batch", Scenario::Refusal, Company::OtherState),
+        (Kind::Aws, "svc-batch", Scenario::Adoption, Company::OtherState),
+        (Kind::Aws, "df001", Scenario::Again, Company::OtherState),
+        (Kind::Aws, "svc-batch", Scenario::Refusal, Company::OtherState),
     ];
-    for (account, scenario, company) in stalls {
-        let name = format!("stalled_at_every_moment::{scenario:?}::{company:?}::{account}").to_lowercase();
-        trials.push(trial(name, move || stalled_at_every_moment(account, scenario, company)));
+    for (kind, account, scenario, company) in stalls {
+        let name = format!("stalled_at_every_moment::{kind:?}::{scenario:?}::{company:?}::{account}").to_lowercase();
+        trials.push(trial(name, move || stalled_at_every_moment(kind, account, scenario, company)));
     }
     for (start, company) in [
         (Start::Nothing, Company::Nobody),

@@ -15,7 +15,8 @@ use serde_json::json;
 
 use crate::dice::{Death, Dice, Process, Release, STATES, State, Turn};
 use crate::process::until;
-use crate::relay::{Fate, Strike, end};
+use crate::relay::{Fate, Strike};
+use crate::shelf::Kind;
 use crate::world::{Seat, Standing, World, copy};
 
 /// How long a process may go on before it is killed for impatience.
@@ -39,6 +40,9 @@ pub(crate) struct Torture {
     /// What to draw from: the same seed draws the same turns. At random when it is left out.
     #[arg(long)]
     seed: Option<u64>,
+    /// Which kind of vault.
+    #[arg(long, default_value = "age")]
+    vault: Kind,
     /// Worlds side by side; they wait most of the time.
     #[arg(long, default_value_t = 8)]
     lanes: u64,
@@ -69,9 +73,9 @@ impl Tally {
 
 /// Goes on until it was often enough, or something broke, and says what came of it.
 #[expect(clippy::print_stdout, reason = "its figures are what it is for")]
-pub(crate) fn torture(Torture { kills, seed, lanes, .. }: &Torture) -> ExitCode {
+pub(crate) fn torture(Torture { kills, seed, vault, lanes, .. }: &Torture) -> ExitCode {
     let seed = seed.unwrap_or_else(|| SysRng.try_next_u64().unwrap() >> 32);
-    println!("seed {seed}, {lanes} lanes, an age directory");
+    println!("seed {seed}, {lanes} lanes, {}", vault.label());
     let started = now();
     let tally = Tally::default();
     // What breaks is told at the end, once.
@@ -79,7 +83,7 @@ pub(crate) fn torture(Torture { kills, seed, lanes, .. }: &Torture) -> ExitCode 
     thread::scope(|scope| {
         for number in 0..*lanes {
             let tally = &tally;
-            scope.spawn(move || lane(Dice::new(seed, number), number, *kills, tally));
+            scope.spawn(move || lane(*vault, Dice::new(*vault, seed, number), number, *kills, tally));
         }
     });
     for what in tally.said.lock().unwrap().iter() {
@@ -102,10 +106,10 @@ pub(crate) fn torture(Torture { kills, seed, lanes, .. }: &Torture) -> ExitCode 
 }
 
 /// World after world, until it was often enough.
-fn lane(mut dice: Dice, number: u64, kills: u64, tally: &Tally) {
+fn lane(kind: Kind, mut dice: Dice, number: u64, kills: u64, tally: &Tally) {
     let mut turns = 0;
     while tally.kills() < kills && tally.broken.load(Ordering::Relaxed) == 0 {
-        let world = World::new();
+        let world = World::new(kind);
         let quirks = json!({ "refuse_same_password": dice.refuses_the_same() });
         world.emulator.door("POST", "/door/quirks", Some(&quirks));
         let mut late = Vec::new();
@@ -147,6 +151,9 @@ fn play(world: &Arc<World>, turn: &Turn, late: &mut Vec<Seat>, tally: &Tally, at
     for rule in &turn.faults {
         world.emulator.fault(rule);
     }
+    for trouble in &turn.troubles {
+        world.shelf.trouble(*trouble);
+    }
     thread::scope(|scope| {
         let lives: Vec<_> = turn.processes.iter().map(|process| scope.spawn(|| live(world, process, tally))).collect();
         if turn.release == Release::During {
@@ -183,7 +190,7 @@ fn live(world: &Arc<World>, process: &Process, tally: &Tally) -> Seat {
     let started = now();
     let struck = seat.relay.until_struck(|| running.has_ended() || now().duration_since(started) >= most);
     if struck.is_none() && !running.has_ended() {
-        end(running.pid());
+        seat.relay.kill();
     }
     if running.finish().code.is_none() {
         let counter = if struck.is_some() { &tally.moments } else { &tally.times };
@@ -194,6 +201,7 @@ fn live(world: &Arc<World>, process: &Process, tally: &Tally) -> Seat {
 
 fn let_go(world: &World, late: &[Seat]) {
     world.emulator.release();
+    world.shelf.release();
     for seat in late {
         seat.relay.let_go();
     }
@@ -204,7 +212,7 @@ fn release(world: &World, late: &mut Vec<Seat>) {
     let arrived = || {
         // Again and again: one fault may hold what another one has held before.
         let_go(world, late);
-        late.iter().all(|seat| seat.relay.is_quiet()) && world.has_answered_all()
+        late.iter().all(|seat| seat.relay.is_over()) && world.has_answered_all()
     };
     until("the end of all requests", arrived);
     for seat in late.drain(..) {
@@ -233,6 +241,7 @@ fn befall(world: &World, name: &str, state: State) {
 /// Ends all trouble; then a restart begins nothing, and what is under way ends well.
 fn settle(world: &Arc<World>, late: &mut Vec<Seat>, at: &str) {
     world.emulator.clear_faults();
+    world.shelf.clear_trouble();
     release(world, late);
     world.look(at);
     let before = world.standing();

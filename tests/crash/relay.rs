@@ -93,8 +93,9 @@ struct Orders {
     dead: bool,
     released: bool,
     closed: bool,
-    /// Requests that wait, or are with their servers.
-    waiting: usize,
+    /// Connections of the process, and how many of them wait.
+    connections: usize,
+    held: usize,
     /// What went wrong in the relay itself.
     faults: Vec<String>,
 }
@@ -110,7 +111,8 @@ impl Orders {
             dead: false,
             released: false,
             closed: false,
-            waiting: 0,
+            connections: 0,
+            held: 0,
             faults: Vec::new(),
         }
     }
@@ -143,6 +145,13 @@ impl Relay {
         self.shared.news.notify_all();
     }
 
+    /// Kills the process now, whatever moment it is.
+    pub(crate) fn kill(&self) {
+        let mut orders = self.shared.orders();
+        orders.victim.into_iter().for_each(end);
+        orders.dead = true;
+    }
+
     /// How many moments have passed since the process was started.
     pub(crate) fn passed(&self) -> usize {
         self.shared.orders().passed
@@ -166,9 +175,15 @@ impl Relay {
         self.shared.news.notify_all();
     }
 
-    /// Whether nothing waits, and nothing is on its way to a server.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.shared.orders().waiting == 0
+    /// Whether nothing moves: the process is dead, and what it left on its way has arrived, or waits, or is lost.
+    pub(crate) fn is_still(&self) -> bool {
+        let orders = self.shared.orders();
+        orders.connections == orders.held
+    }
+
+    /// Whether nothing is left on its way.
+    pub(crate) fn is_over(&self) -> bool {
+        self.shared.orders().connections == 0
     }
 
     /// What went wrong in the relay itself, which is no fault of the process.
@@ -204,12 +219,15 @@ impl Shared {
                 return;
             }
             let (Ok(client), shared) = (client, Arc::clone(self)) else { continue };
+            self.orders().connections += 1;
             thread::spawn(move || {
                 // A process that dies, and a server that hangs up, end a connection; that is what they are here for.
                 let ended = catch_unwind(AssertUnwindSafe(|| drop(shared.serve(client, index, server))));
+                let mut orders = shared.orders();
+                orders.connections -= 1;
                 if let Err(panic) = ended {
                     let said = panic.downcast_ref::<String>().cloned();
-                    shared.orders().faults.push(said.unwrap_or_else(|| "a relay broke".into()));
+                    orders.faults.push(said.unwrap_or_else(|| "a relay broke".into()));
                 }
             });
         }
@@ -226,7 +244,6 @@ impl Shared {
                 return Ok(());
             }
             let answer = exchange(&mut upstream, server, &request);
-            self.arrived();
             self.pass(&moment(Point::Answered));
             to_client.write_all(&answer?.bytes)?;
             self.pass(&moment(Point::Told));
@@ -262,23 +279,18 @@ impl Shared {
             _ => {}
         }
         if moment.point != Point::Asked || !orders.dead {
-            orders.waiting += usize::from(moment.point == Point::Asked);
             return true;
         }
         match orders.fate {
-            Fate::Lost => return false,
-            Fate::Lands => orders.waiting += 1,
-            Fate::Late => {
-                orders = self.hold(orders);
-                orders.waiting += 1;
-            }
+            Fate::Lost => false,
+            Fate::Lands => true,
+            Fate::Late => !self.hold(orders).closed,
         }
-        !orders.closed
     }
 
     /// Waits for the release, or the end.
     fn hold<'a>(&self, mut orders: MutexGuard<'a, Orders>) -> MutexGuard<'a, Orders> {
-        orders.waiting += 1;
+        orders.held += 1;
         while !orders.released && !orders.closed {
             let (next, waited) = self.wait(orders);
             orders = next;
@@ -286,21 +298,14 @@ impl Shared {
                 break;
             }
         }
-        orders.waiting -= 1;
+        orders.held -= 1;
         orders
-    }
-
-    /// The request's server has had it.
-    fn arrived(&self) {
-        let mut orders = self.orders();
-        orders.waiting = orders.waiting.saturating_sub(1);
-        self.news.notify_all();
     }
 }
 
 /// Ends a child of this process where it stands, and returns when nothing of it runs any more. Its exit status stays to be
 /// collected.
-pub(crate) fn end(victim: Pid) {
+fn end(victim: Pid) {
     // It may have ended by itself in this very moment.
     let _ = kill(victim, Signal::SIGKILL);
     let _ = waitid(Id::Pid(victim), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);

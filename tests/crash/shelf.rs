@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;
 
+use clap::ValueEnum;
 use serde_json::Value;
 
 use crate::vault::Vault;
@@ -34,6 +35,57 @@ pub(crate) trait Shelf: Send + Sync {
 
     /// One read of a secret.
     fn read(&self, secret: &str) -> Held;
+
+    /// Makes something go wrong, where there is a server for which it can.
+    fn trouble(&self, _: Trouble) {}
+
+    /// Lets go on what trouble holds.
+    fn release(&self) {}
+
+    /// Nothing goes wrong any more.
+    fn clear_trouble(&self) {}
+}
+
+/// A vault's server that fails once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trouble {
+    /// For which of its operations.
+    pub(crate) operation: Operation,
+    pub(crate) failure: Failure,
+    /// How many requests pass first.
+    pub(crate) skip: u8,
+}
+
+/// What a rotation asks of a vault's server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Create,
+    Stage,
+    Promote,
+    Read,
+}
+
+/// How it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    DropBefore,
+    DropAfter,
+    ErrorBefore,
+    ErrorAfter,
+    Throttled,
+    Delayed,
+    Garbage,
+    HeldBefore,
+    HeldAfter,
+}
+
+/// The kinds of vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// A directory of age files.
+    Age,
+    /// A strict Secrets Manager.
+    Aws,
 }
 
 /// A directory of age files, opened with the age library.
@@ -86,5 +138,15 @@ fn held(document: &Value) -> Held {
         pending: password(&document["pending"]),
         readable: versions.into_iter().chain(superseded).filter_map(password).collect(),
         idle: document["pending"].is_null() && document["superseded"].is_null(),
+    }
+}
+
+impl Kind {
+    /// What it is, for people.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Age => "an age directory",
+            Self::Aws => "a strict Secrets Manager",
+        }
     }
 }

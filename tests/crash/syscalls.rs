@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::boundaries::{Company, template};
+use crate::boundaries::Company;
 use crate::disk::Disk;
 use crate::parallel;
 use crate::relay::Fate;
+use crate::shelf::Kind;
 use crate::strace::{self, Aim, Call};
 use crate::world::World;
 
@@ -25,8 +26,8 @@ pub(crate) enum Start {
 impl Start {
     fn world(self) -> Arc<World> {
         match self {
-            Self::Nothing => World::new(),
-            Self::Rotated => template("svc-batch"),
+            Self::Nothing => World::new(Kind::Age),
+            Self::Rotated => World::begun(Kind::Age, "svc-report df002 svc-batch"),
         }
     }
 }

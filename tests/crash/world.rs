@@ -13,10 +13,11 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::aws::AwsShelf;
 use crate::door::{Emulator, Live};
 use crate::process::{Running, Transcript};
 use crate::relay::{Fate, Moment, Point, Relay, Strike};
-use crate::shelf::{AgeShelf, Held, Shelf};
+use crate::shelf::{AgeShelf, Held, Kind, Shelf};
 
 /// Accounts that the configuration matches.
 pub(crate) const ACCOUNTS: [&str; 6] = ["svc-batch", "svc-report", "svc-backup", "df001", "df002", "df003"];
@@ -62,7 +63,10 @@ VAULT"#;
 pub(crate) struct World {
     dir: TempDir,
     pub(crate) emulator: Emulator,
-    shelf: Box<dyn Shelf>,
+    kind: Kind,
+    pub(crate) shelf: Box<dyn Shelf>,
+    /// The accounts that were rotated before anything else.
+    begun: String,
     transcript: Transcript,
     /// Every live password that could not be read, as its account and the moment at which that was seen first.
     lost: Mutex<Vec<Loss>>,
@@ -88,22 +92,43 @@ pub(crate) struct Standing {
 
 impl World {
     /// A new one.
-    pub(crate) fn new() -> Arc<Self> {
-        Self::within(tempfile::tempdir().unwrap())
+    pub(crate) fn new(kind: Kind) -> Arc<Self> {
+        Self::within(tempfile::tempdir().unwrap(), kind, "")
     }
 
-    /// One that is like another, in which no process may be running.
+    /// A new one where some accounts have been rotated.
+    pub(crate) fn begun(kind: Kind, rotated: &str) -> Arc<Self> {
+        let world = Self::within(tempfile::tempdir().unwrap(), kind, rotated);
+        let seat = world.seat("state", None, Fate::Lands);
+        seat.start(&format!("rotate {rotated}")).finish().ends_with(0);
+        seat.ends_well();
+        world.is_settled("after the first rotations");
+        world
+    }
+
+    /// One that is like another, in which no process may be running: like it to the byte, or where the vault is a server's,
+    /// by beginning in the same way.
     pub(crate) fn like(other: &Self) -> Arc<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        copy(other.dir.path(), dir.path());
-        Self::within(dir)
+        match other.kind {
+            Kind::Aws if other.begun.is_empty() => Self::new(other.kind),
+            Kind::Aws => Self::begun(other.kind, &other.begun),
+            Kind::Age => {
+                let dir = tempfile::tempdir().unwrap();
+                copy(other.dir.path(), dir.path());
+                Self::within(dir, other.kind, &other.begun)
+            }
+        }
     }
 
-    fn within(dir: TempDir) -> Arc<Self> {
+    fn within(dir: TempDir, kind: Kind, begun: &str) -> Arc<Self> {
         let emulator = Emulator::start(dir.path(), LIFETIME);
-        let shelf = Box::new(AgeShelf::new(dir.path()));
+        let shelf: Box<dyn Shelf> = match kind {
+            Kind::Age => Box::new(AgeShelf::new(dir.path())),
+            Kind::Aws => Box::new(AwsShelf::new()),
+        };
         let (lost, seats) = (Mutex::default(), AtomicUsize::default());
-        Arc::new(Self { dir, emulator, shelf, transcript: Transcript::default(), lost, seats })
+        let begun = begun.to_owned();
+        Arc::new(Self { dir, emulator, kind, shelf, begun, transcript: Transcript::default(), lost, seats })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
