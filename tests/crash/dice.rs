@@ -160,7 +160,7 @@ impl Dice {
         Trouble {
             operation: *self.pick(&[Operation::Create, Operation::Stage, Operation::Promote, Operation::Read]),
             failure: *self.pick(&failures),
-            skip: if self.one_in(2) { 1 } else { 0 },
+            skip: u8::from(self.one_in(2)),
         }
     }
 
