@@ -19,7 +19,8 @@ fn bench(endpoint: &str, lines: &str) -> Bench {
     in_aws(Bench::new(), endpoint, lines)
 }
 
-fn in_aws(bench: Bench, endpoint: &str, lines: &str) -> Bench {
+/// That bench, with its vault there.
+pub(crate) fn in_aws(bench: Bench, endpoint: &str, lines: &str) -> Bench {
     let age = "kind     = \"age-directory\"\npath     = \"vault\"\nidentity = { file = \"identity.txt\" }\n";
     let region = Server::REGION;
     let aws = "kind = \"aws-secrets-manager\"\nsettle = \"1s\"\n";
@@ -28,7 +29,7 @@ fn in_aws(bench: Bench, endpoint: &str, lines: &str) -> Bench {
 }
 
 /// The program with credentials of AWS in its environment.
-fn command(bench: &Bench, words: &str) -> Command {
+pub(crate) fn command(bench: &Bench, words: &str) -> Command {
     let mut command = bench.command(&words.split_whitespace().collect::<Vec<_>>());
     command.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "of-the-tests");
     command

@@ -8,6 +8,7 @@ mod moto;
 mod secrets_manager;
 
 mod aws;
+mod aws_days;
 mod bad_days;
 mod bench;
 mod check;
