@@ -444,7 +444,9 @@ fn every_shell_and_every_man_page_knows_every_command() {
     let commands = [
         "run",
         "rotate",
+        "status",
         "accounts",
+        "account",
         "secret",
         "history",
         "audit",
