@@ -152,8 +152,8 @@ fn a_vault_that_is_away_after_a_password_was_set_gets_it_promoted_when_it_is_bac
     aws.server.go_away();
     aws.bench.emulator.release();
     running.finish().ends_with(75);
-    let line = aws.status(75);
-    assert_eq!((&line["state"], &line["waits_for"]), (&json!("unknown"), &json!("vault")));
+    let told = aws.status(75);
+    assert_eq!((&told["state"], &told["waits_for"]), (&json!("unknown"), &json!("vault")));
     aws.server.come_back();
     let live = aws.bench.emulator.account("svc-batch").password;
     assert_eq!(aws.value("AWSPENDING")["password"], live);
