@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::accounts::{Failure, Listed, Managed};
-use super::drive::Patience;
 use super::drive::deadline::within;
+use super::drive::{Patience, block_of};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::Kind;
+use crate::domain::cause::Cause;
+use crate::domain::rotation::Block;
+use crate::ports::observer::Fact;
 use crate::ports::provider::ProviderError;
 
 /// One tenant's accounts of one kind, which are listed together.
@@ -42,7 +45,21 @@ pub(super) async fn list(world: Arc<World>, source: Source) -> Errand {
         Err(Failure { tenant: tenant.clone(), kind: *kind, error })
     };
     let listed = within(world.clock.as_ref(), LONGEST_LIST, listing).await.unwrap_or_else(late);
+    if let Err(failure) = &listed {
+        stop(&world, failure).await;
+    }
     Errand::Listed(source, listed.map(Box::new))
+}
+
+/// Keys that cannot list accounts cannot do anything: the tenant stands still until a probe says otherwise. A right that lacks
+/// for one kind of account is no reason to stop the others.
+async fn stop(world: &World, failure: &Failure) {
+    let why = block_of(&failure.error).filter(|why| why.stops_tenant() && *why != Block::Permission);
+    if let (Some(tenant), Some(why)) = (world.tenants.get(&failure.tenant), why)
+        && tenant.stopped.pull(why, failure.kind)
+    {
+        world.record(&Cause::SCHEDULE, &Fact::TenantStopped { tenant: &failure.tenant, why }).await;
+    }
 }
 
 /// Looks a list's accounts up in their vaults, and introduces to the journal those that it does not know.

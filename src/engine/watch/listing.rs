@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use super::{Engine, NEXT_TURN, Schedule, pause};
 use crate::domain::backoff::Backoff;
-use crate::domain::rotation::Block;
 use crate::engine::accounts::{Failure, Listed, Told};
-use crate::engine::drive::block_of;
 use crate::engine::errands::{self, Errand, Source};
 use crate::engine::survey::Surveyed;
 use crate::ports::observer::Fact;
@@ -111,7 +109,6 @@ impl Engine {
     }
 
     fn unlisted(&mut self, source: Source, failure: Failure) {
-        self.stop(&failure);
         if !self.roster.lists.contains_key(&source) {
             let promoting = errands::promote(Arc::clone(&self.world), failure, self.patience());
             self.turns.push(Box::pin(async move {
@@ -120,17 +117,6 @@ impl Engine {
             }));
         }
         self.read_later(&source, true, true);
-    }
-
-    /// Keys that cannot list accounts cannot do anything: the tenant stands still until a probe says otherwise. A right that
-    /// lacks for one kind of account is no reason to stop the others.
-    fn stop(&self, failure: &Failure) {
-        let why = block_of(&failure.error).filter(|why| why.stops_tenant() && *why != Block::Permission);
-        if let (Some(tenant), Some(why)) = (self.world.tenants.get(&failure.tenant), why)
-            && tenant.stopped.pull(why, failure.kind)
-        {
-            self.world.note(&Fact::TenantStopped { tenant: &failure.tenant, why });
-        }
     }
 
     fn surveyed(&mut self, source: &Source, found: &[Surveyed]) {
