@@ -38,12 +38,13 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
     }
 }
 
-/// The content of `path`, none if it does not exist. More than `limit` bytes are an error.
+/// The content of `path`, none if it does not exist. More than `limit` bytes are an error, and so is a link to nothing: what
+/// it points to may lie on a file system that is not mounted.
 pub fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Error> {
     let failed = |error| Error::new(Step::Read, path, error);
     // Without waiting: a pipe that somebody put there would hold whoever opens it, and the lock that is held with it.
     let file = match OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => return Ok(None),
         opened => opened.map_err(failed)?,
     };
     if !file.metadata().map_err(failed)?.is_file() {
@@ -174,6 +175,16 @@ mod tests {
         assert_eq!(read(&path, 9).unwrap(), Some(Vec::new()));
         fs::write(&path, "ten bytes!").unwrap();
         assert!(read(&path, 9).unwrap_err().to_string().contains("larger than the 9 bytes"));
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_not_taken_for_nothing() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("link");
+        std::os::unix::fs::symlink(room.path().join("unmounted"), &path).unwrap();
+        let error = read(&path, 9).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(error.to_string().contains("still mounted"), "{error}");
     }
 
     #[test]
