@@ -6,6 +6,7 @@
 
 mod aws;
 mod boundaries;
+mod damage;
 mod dice;
 mod disk;
 #[path = "../cli/door.rs"]
@@ -34,6 +35,7 @@ use clap::Parser as _;
 use libtest_mimic::{Arguments, Trial};
 
 use self::boundaries::{Company, Scenario, killed_at_every_moment, stalled_at_every_moment};
+use self::damage::damaged_files_are_reported_and_left_alone;
 use self::random::{TORTURE, Torture, torture};
 use self::shelf::Kind;
 use self::syscalls::{Start, killed_at_every_change};
@@ -60,7 +62,6 @@ fn trials() -> Vec<Trial> {
         (Kind::Aws, "svc-batch", Scenario::Adoption, Company::Nobody),
         (Kind::Aws, "df001", Scenario::Again, Company::Nobody),
         (Kind::Aws, "svc-batch", Scenario::Refusal, Company::Nobody),
-        (Kind::Aws, "df001", Scenario::Doubt, Company::Nobody),
         (Kind::Aws, "svc-batch", Scenario::Adoption, Company::OtherState),
         (Kind::Aws, "svc-batch", Scenario::Refusal, Company::OtherState),
     ];
@@ -75,7 +76,6 @@ fn trials() -> Vec<Trial> {
         (Kind::Age, "svc-batch", Scenario::Refusal, Company::OtherState),
         (Kind::Aws, "svc-batch", Scenario::Adoption, Company::OtherState),
         (Kind::Aws, "df001", Scenario::Again, Company::OtherState),
-        (Kind::Aws, "svc-batch", Scenario::Refusal, Company::OtherState),
     ];
     for (kind, account, scenario, company) in stalls {
         let name = format!("stalled_at_every_moment::{kind:?}::{scenario:?}::{company:?}::{account}").to_lowercase();
@@ -91,6 +91,8 @@ fn trials() -> Vec<Trial> {
         let trial = trial(name, move || killed_at_every_change(start, company));
         trials.push(trial.with_ignored_flag(!strace::is_there()));
     }
+    trials
+        .push(trial("damaged_files_are_reported_and_left_alone".to_owned(), damaged_files_are_reported_and_left_alone));
     trials
 }
 

@@ -47,10 +47,10 @@ pub(crate) fn killed_at_every_change(start: Start, company: Company) -> usize {
     let leftovers = [Leftovers::Whole, Leftovers::Half, Leftovers::Empty];
     let case = |(number, aim): (usize, Aim)| {
         let [one, other] = [leftovers[number % 3], leftovers[(number + 1) % 3]];
-        [
-            Case { aim: aim.clone(), leftovers: one, company, state_is_lost: false },
-            Case { aim, leftovers: other, company, state_is_lost: true },
-        ]
+        let kept = Case { aim: aim.clone(), leftovers: one, company, state_is_lost: false };
+        let lost = Case { aim, leftovers: other, company, state_is_lost: true };
+        // A companion keeps a directory of its own, or needs this one.
+        [Some(kept), (company == Company::Nobody).then_some(lost)].into_iter().flatten()
     };
     let cases = Aim::all(&rehearsal).into_iter().enumerate().flat_map(case).collect();
     let struck = parallel::each(cases, AT_ONCE, |case| ordeal(&template, &rehearsal, &case).then(|| case.aim.kind()));
