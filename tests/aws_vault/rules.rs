@@ -66,6 +66,48 @@ async fn a_read_is_as_old_as_its_request() {
 }
 
 #[tokio::test]
+async fn a_write_shows_no_more_than_the_read_that_it_was_made_over() {
+    let room = Room::new();
+    room.rotated_once().await;
+    let vault = room.vault();
+    let idle = room.read(&*vault).await;
+    room.later(10);
+    let staged = room.stage(&*vault, &idle, 0).await.unwrap();
+    assert_eq!(staged.as_of, idle.as_of, "only the read showed what is current");
+    room.later(10);
+    assert_eq!(room.promote(&*vault, &staged).await.unwrap().as_of, idle.as_of);
+}
+
+#[tokio::test]
+async fn a_write_never_reaches_another_secret_of_the_same_name() {
+    let room = Room::new();
+    let vault = room.vault();
+    let absent = room.read(&*vault).await;
+    let placed = vault.place(room.place(), absent.revision, &room.clock).await.unwrap();
+    room.act(Operation::DeleteSecret, json!({ "SecretId": SECRET, "ForceDeleteWithoutRecovery": true }));
+    let other = room.vault();
+    let anew = other.place(room.place(), absent.revision, &room.clock).await.unwrap();
+    assert_ne!(placed.revision, anew.revision, "although the tokens are the same");
+    assert!(matches!(room.stage(&*vault, &placed, 0).await, Err(VaultError::Moved)));
+    assert_eq!(room.seen().versions.len(), 1);
+}
+
+#[tokio::test]
+async fn pending_that_only_stayed_behind_when_a_human_edited_the_current_version_is_nothing_pending() {
+    let room = Room::new();
+    let original = room.rotated_once().await;
+    edit(&room, 1, |value| value["host"] = "new.example".into());
+    let stays = json!({ "SecretId": SECRET, "VersionStage": "AWSPENDING", "MoveToVersionId": original.to_string() });
+    room.act(Operation::UpdateSecretVersionStage, stays);
+    let vault = room.vault();
+    let seen = room.read(&*vault).await;
+    assert_eq!((seen.current.as_ref().unwrap().owner, seen.hindrance, seen.is_idle()), (Owner::Edited, None, true));
+    let staged = room.stage(&*vault, &seen, 0).await.unwrap();
+    assert!(staged.superseded.is_empty() && !staged.is_idle());
+    assert_eq!(room.labels(original), ["AWSPREVIOUS"]);
+}
+
+#[tokio::test]
 async fn a_used_token_is_said_to_be_used_and_nothing_is_changed() {
     let room = Room::new();
     let current = room.rotated_once().await;

@@ -137,10 +137,10 @@ fn what_others_left_there_is_refused_untouched_with_the_remedy() {
 #[test]
 fn a_secret_with_other_keys_keeps_them_and_one_without_a_version_gets_its_first() {
     let server = Server::start();
-    let bench = bench(&server.endpoint(), "");
+    let bench = in_aws(Bench::with_short_fence(), &server.endpoint(), "");
     create(&server, &bench.secret("svc-batch"), "{\"host\":\"hs2.example\",\"password\":\"by hand\"}");
     server.act(Operation::CreateSecret, json!({ "Name": bench.secret("svc-report") })).unwrap();
-    run(&bench, "rotate svc-batch svc-report").ends_with(0);
+    run(&bench, "rotate svc-batch svc-report --wait 1m").ends_with(0);
     for account in ["svc-batch", "svc-report"] {
         is_settled(&bench, &server, account, 1);
     }

@@ -79,8 +79,8 @@ impl Calls {
     }
 
     /// One version's value.
-    pub(super) async fn get(&self, secret: &SecretName, id: &str) -> Result<Fetched, Failure> {
-        let call = self.clients().await.reads.get_secret_value().secret_id(secret.as_str()).version_id(id);
+    pub(super) async fn get(&self, secret: &str, id: &str) -> Result<Fetched, Failure> {
+        let call = self.clients().await.reads.get_secret_value().secret_id(secret).version_id(id);
         let answer = call.send().await.map_err(|error| Failure::of(&error))?;
         let content = Content::read(answer.secret_string(), answer.secret_binary(), answer.created_date());
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -129,16 +129,16 @@ impl Calls {
         Ok(answer.arn().unwrap_or_default().to_owned())
     }
 
-    /// Puts a version under a label.
+    /// Puts a version of the secret of this ARN under a label. A secret that was made anew under its name has another ARN.
     pub(super) async fn put(
         &self,
-        secret: &SecretName,
+        secret: &str,
         id: &str,
         value: &SecretValue,
         label: &str,
     ) -> Result<Told<()>, Failure> {
         let heard = Heard::default();
-        let call = self.clients().await.writes.put_secret_value().secret_id(secret.as_str()).client_request_token(id);
+        let call = self.clients().await.writes.put_secret_value().secret_id(secret).client_request_token(id);
         let call = call.secret_string(text(value)).version_stages(label);
         call.customize().interceptor(heard.clone()).send().await.map_err(|error| Failure::of(&error))?;
         Ok(Told { answer: (), date: heard.date() })
@@ -147,13 +147,13 @@ impl Calls {
     /// Moves a label to a version, or off one, or both.
     pub(super) async fn move_label(
         &self,
-        secret: &SecretName,
+        secret: &str,
         label: &str,
         to: Option<String>,
         from: Option<String>,
     ) -> Result<Told<()>, Failure> {
         let heard = Heard::default();
-        let call = self.clients().await.writes.update_secret_version_stage().secret_id(secret.as_str());
+        let call = self.clients().await.writes.update_secret_version_stage().secret_id(secret);
         let call = call.version_stage(label).set_move_to_version_id(to).set_remove_from_version_id(from);
         call.customize().interceptor(heard.clone()).send().await.map_err(|error| Failure::of(&error))?;
         Ok(Told { answer: (), date: heard.date() })

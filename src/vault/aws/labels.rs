@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use super::content::token_of;
 use crate::domain::rotation::freeze::Freeze;
@@ -16,6 +17,10 @@ const SUPERSEDED: &str = "superseded-";
 /// On the last intent that was replaced (`protocol.md`, rule 11). One label is enough: an intent holds no password, and all
 /// that matters is that something came before what is pending.
 pub(super) const SUPERSEDED_INTENT: &str = "superseded-intent";
+
+/// Under which a version is put that must not take AWSPENDING from whatever holds it: the label is moved then, compared with
+/// where it was read. It stays on the last of them and means nothing.
+pub(super) const ARRIVING: &str = "arriving";
 
 /// The labels of a secret that exists, as one answer showed them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,6 +58,7 @@ impl Labels {
                 PENDING => self.pending = Some(token),
                 PREVIOUS => self.previous = Some(token),
                 SUPERSEDED_INTENT => self.superseded_intent = Some(token),
+                ARRIVING => {}
                 other => match other.strip_prefix(SUPERSEDED).and_then(|number| number.parse().ok()) {
                     Some(number) => self.superseded.push((number, token)),
                     None => self.others.push(token),
@@ -96,13 +102,21 @@ impl Labels {
         self.ids.get(&token).cloned().unwrap_or_else(|| token.to_string())
     }
 
-    /// What writes are made over: the current version and what is pending.
+    /// What writes are made over: this very secret, and every label of the protocol's.
     pub(super) fn revision(&self) -> Revision {
-        let bytes = |token: Option<Token>| token.map_or([0; 16], Token::bytes);
-        let mut revision = [0; 32];
-        revision[..16].copy_from_slice(&bytes(self.current));
-        revision[16..].copy_from_slice(&bytes(self.staged()));
-        Revision(revision)
+        if self.current.is_none() {
+            return ABSENT;
+        }
+        let mut digest = Sha256::new();
+        digest.update(self.arn.as_bytes());
+        for token in [self.current, self.pending, self.previous, self.superseded_intent] {
+            digest.update(token.map_or([0; 16], Token::bytes));
+        }
+        for (number, token) in &self.superseded {
+            digest.update(number.to_be_bytes());
+            digest.update(token.bytes());
+        }
+        Revision(digest.finalize().into())
     }
 
     /// What about the secret as a whole forbids to touch it, as far as labels tell (rule 9).
@@ -124,7 +138,7 @@ pub(super) fn superseded(number: u32) -> String {
     format!("{SUPERSEDED}{number}")
 }
 
-/// What writes are made over where there is no secret.
+/// What writes are made over where there is no secret, or no version of it.
 pub(super) const ABSENT: Revision = Revision([0; 32]);
 
 #[cfg(test)]
@@ -150,7 +164,8 @@ mod tests {
         let staged = labels(&[(1, &[CURRENT]), (2, &[PENDING])]);
         assert_eq!(staged.staged(), Some(token_of(&id(2))));
         assert_ne!(idle.revision(), staged.revision());
-        assert_eq!(idle.revision(), labels(&[(1, &[CURRENT])]).revision(), "only what is staged makes a difference");
+        let anew = Labels { arn: "another".to_owned(), ..idle.clone() };
+        assert_ne!(idle.revision(), anew.revision(), "tokens come again in a secret that is made anew");
         assert_eq!(Labels::default().revision(), ABSENT);
     }
 
@@ -171,7 +186,7 @@ mod tests {
             (2, &["superseded-10", PENDING]),
             (3, &["superseded-2"]),
             (4, &["superseded-intent"]),
-            (5, &["superseded-x", "blue"]),
+            (5, &["superseded-x", "blue", ARRIVING]),
         ]);
         assert_eq!(
             mixed.replaced().collect::<Vec<_>>(),

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
+
 use super::content::Content;
 use super::labels::Labels;
 use crate::domain::secret::SecretName;
@@ -12,18 +14,35 @@ use crate::domain::token::Token;
 #[derive(Default)]
 pub(super) struct Memory(Mutex<HashMap<SecretName, Remembered>>);
 
+/// What was seen of a secret last.
+#[derive(Clone)]
+pub(super) struct Seen {
+    pub(super) labels: Labels,
+    /// Gateway time before the request left that showed them. What is written over them shows no more of the secret.
+    pub(super) as_of: Timestamp,
+    /// Whether AWSPENDING was left on a version of ours when a human made an edit of it current, so that nothing is pending.
+    pub(super) leftover: bool,
+}
+
+impl Seen {
+    /// What is pending, if anything is.
+    pub(super) fn staged(&self) -> Option<Token> {
+        self.labels.staged().filter(|_| !self.leftover)
+    }
+}
+
 #[derive(Default)]
 struct Remembered {
     /// Whose contents these are: a secret that is made anew has other contents under the same tokens.
     arn: String,
-    labels: Option<Labels>,
+    seen: Option<Seen>,
     contents: HashMap<Token, Arc<Content>>,
 }
 
 impl Memory {
-    /// The labels that were seen last.
-    pub(super) fn labels(&self, secret: &SecretName) -> Option<Labels> {
-        self.get().get(secret)?.labels.clone()
+    /// What was seen last.
+    pub(super) fn seen(&self, secret: &SecretName) -> Option<Seen> {
+        self.get().get(secret)?.seen.clone()
     }
 
     /// What a version holds, if it is remembered.
@@ -32,12 +51,12 @@ impl Memory {
     }
 
     /// Takes note of labels, and forgets what none of them is on.
-    pub(super) fn saw(&self, secret: &SecretName, labels: &Labels) {
+    pub(super) fn saw(&self, secret: &SecretName, seen: &Seen) {
         let mut all = self.get();
         let remembered = all.entry(secret.clone()).or_default();
-        remembered.belongs_to(&labels.arn);
-        remembered.contents.retain(|token, _| labels.labelled().any(|labelled| labelled == *token));
-        remembered.labels = Some(labels.clone());
+        remembered.belongs_to(&seen.labels.arn);
+        remembered.contents.retain(|token, _| seen.labels.labelled().any(|labelled| labelled == *token));
+        remembered.seen = Some(seen.clone());
     }
 
     /// Takes note of what a version holds.

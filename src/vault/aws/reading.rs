@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::calls::Told;
 use super::content::{Content, token_of};
 use super::failure::{Failure, Operation};
 use super::labels::{ABSENT, Labels};
-use super::rules::{self, Contents, Sight};
+use super::memory::Seen;
+use super::rules::{self, Contents, Sight, Wrote};
 use super::vault::{AwsVault, skew};
 use crate::domain::account::Subject;
 use crate::domain::rotation::snapshot::{Revision, Snapshot};
@@ -25,17 +26,14 @@ impl AwsVault {
         let Some(Told { answer: labels, date }) = self.labels(place.secret).await? else {
             return Ok(Snapshot { sole: self.settings.sole, ..Snapshot::absent(as_of, ABSENT) });
         };
-        let sight = Sight { as_of, skew: skew(date, as_of, clock), sole: self.settings.sole, wrote: None };
-        self.shown(place, &labels, &sight).await
+        let skew = skew(date, as_of, clock);
+        self.shown(place, Seen { labels, as_of, leftover: false }, skew, None).await
     }
 
     /// The labels as they are now; none where there is no such secret.
     pub(super) async fn labels(&self, secret: &SecretName) -> Result<Option<Told<Labels>>, VaultError> {
         match self.calls.describe(secret).await {
-            Ok(told) => {
-                self.memory.saw(secret, &told.answer);
-                Ok(Some(told))
-            }
+            Ok(told) => Ok(Some(told)),
             Err(Failure::Absent) => {
                 self.memory.forget(secret);
                 Ok(None)
@@ -44,19 +42,35 @@ impl AwsVault {
         }
     }
 
-    /// The labels that a write is made over: as they were seen last or, where that was another state, as they are now.
-    pub(super) async fn base(&self, secret: &SecretName, base: Revision) -> Result<Labels, VaultError> {
-        if let Some(labels) = self.memory.labels(secret).filter(|labels| labels.revision() == base) {
-            return Ok(labels);
+    /// What a write is made over: what was seen last or, where that was another state, what there is now.
+    pub(super) async fn base(
+        &self,
+        place: Place<'_>,
+        base: Revision,
+        clock: &GatewayClock,
+    ) -> Result<Seen, VaultError> {
+        let fits = |seen: &Seen| seen.labels.revision() == base;
+        if let Some(seen) = self.memory.seen(place.secret).filter(fits) {
+            return Ok(seen);
         }
-        let labels = self.labels(secret).await?.map(|told| told.answer);
-        labels.filter(|labels| labels.revision() == base).ok_or(VaultError::Moved)
+        self.look(place, clock).await?;
+        self.memory.seen(place.secret).filter(fits).ok_or(VaultError::Moved)
     }
 
-    /// What these labels show.
-    pub(super) async fn shown(&self, place: Place<'_>, labels: &Labels, sight: &Sight) -> Result<Snapshot, VaultError> {
-        let contents = self.contents(place.secret, labels, place.subject).await?;
-        Ok(rules::snapshot(labels, &contents, place.subject, sight))
+    /// What these labels show; they are what the next write is made over.
+    pub(super) async fn shown(
+        &self,
+        place: Place<'_>,
+        mut seen: Seen,
+        skew: Option<SignedDuration>,
+        wrote: Option<Wrote>,
+    ) -> Result<Snapshot, VaultError> {
+        self.memory.saw(place.secret, &seen);
+        let contents = self.contents(place.secret, &seen.labels, place.subject).await?;
+        seen.leftover = rules::is_left_over(&seen.labels, &contents, place.subject);
+        self.memory.saw(place.secret, &seen);
+        let sight = Sight { as_of: seen.as_of, skew, sole: self.settings.sole, wrote };
+        Ok(rules::snapshot(&seen.labels, &contents, place.subject, &sight))
     }
 
     /// What must be known of versions to tell whose they are.
@@ -85,7 +99,8 @@ impl AwsVault {
         labels: &Labels,
         token: Token,
     ) -> Result<Option<Arc<Content>>, VaultError> {
-        match self.calls.get(secret, &labels.id(token)).await {
+        let address = if labels.arn.is_empty() { secret.as_str() } else { &labels.arn };
+        match self.calls.get(address, &labels.id(token)).await {
             Ok(fetched) => Ok(Some(self.memory.learned(secret, &fetched.arn, token_of(&fetched.id), fetched.content))),
             // Which of the two it is for an unknown version is not documented.
             Err(Failure::Absent | Failure::Invalid) => Ok(None),
@@ -106,7 +121,7 @@ impl AwsVault {
         let content = if let Some(content) = self.memory.content(secret, token) {
             content
         } else {
-            let labels = self.memory.labels(secret).unwrap_or_default();
+            let labels = self.memory.seen(secret).map(|seen| seen.labels).unwrap_or_default();
             self.fetched(secret, &labels, token).await?.ok_or(VaultError::Moved)?
         };
         let plain = || {

@@ -28,7 +28,7 @@ pub(super) struct Wrote {
 /// The circumstances of a read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sight {
-    /// Gateway time before the request left.
+    /// Gateway time before the request left that showed the labels. A write shows nothing of them.
     pub(super) as_of: Timestamp,
     /// How far AWS's clock is ahead of the gateway's.
     pub(super) skew: Option<SignedDuration>,
@@ -102,16 +102,19 @@ pub(super) fn snapshot(labels: &Labels, known: &Contents, subject: &Subject, sig
         Some((_, value)) => owner_of_current(current, value, labels, known, subject, told(current)),
         None => told(current),
     });
+    let left_over = is_left_over(labels, known, subject);
     let plain = labels.current.is_some_and(|current| content(current).is_some_and(|content| content.value.is_none()));
     let candidate = |token: Token| token.candidate_in(&labels.arn);
-    let pending = labels.staged().map(|token| {
+    let current = labels.current.zip(current_owner).map(|(token, owner)| version(token, owner));
+    let pending = labels.staged().filter(|_| !left_over).map(|token| {
         let version = version(token, told(token));
-        let predecessor = predecessor(labels, &version, current_owner, sight);
+        let predecessor = predecessor(labels, &version, current.as_ref(), sight);
         Pending { candidate: candidate(token), version, predecessor, permits: None }
     });
+    let hindrance = labels.hindrance().filter(|why| *why != Freeze::PendingIsPrevious || !left_over);
     let superseded = labels.replaced().filter(|token| !value_of(known, *token).is_some_and(SecretValue::is_intent));
     Snapshot {
-        current: labels.current.zip(current_owner).map(|(token, owner)| version(token, owner)),
+        current,
         pending,
         previous: labels.previous.map(|token| version(token, told(token))),
         superseded: superseded
@@ -120,9 +123,18 @@ pub(super) fn snapshot(labels: &Labels, known: &Contents, subject: &Subject, sig
             .collect(),
         sole: sight.sole,
         skew: sight.skew,
-        hindrance: labels.hindrance().or(plain.then_some(Freeze::PlainText)),
+        hindrance: hindrance.or(plain.then_some(Freeze::PlainText)),
         ..Snapshot::absent(sight.as_of, labels.revision())
     }
+}
+
+/// Whether AWSPENDING only stayed where the last promotion left it, while a human made an edit of that version current.
+pub(super) fn is_left_over(labels: &Labels, known: &Contents, subject: &Subject) -> bool {
+    let Some((current, value)) = current_value(labels, known) else { return false };
+    let told = Owner::told_by(value, &subject.to_string(), was_ours(labels, known));
+    labels.pending == labels.previous
+        && labels.staged().is_some()
+        && owner_of_current(current, value, labels, known, subject, told) == Owner::Edited
 }
 
 /// Whether a version of ours was ever current: one is the previous, or bears a label that somebody else put there.
@@ -162,26 +174,29 @@ fn owner_of_current(
 }
 
 /// What a pending version took the place from (rule 1).
-fn predecessor(labels: &Labels, pending: &Version, current: Option<Owner>, sight: &Sight) -> Predecessor {
-    let untouched = labels.superseded.is_empty() && labels.superseded_intent.is_none();
-    let never_ours = matches!(current, Some(Owner::Placeholder | Owner::NeverOurs));
-    // T(current, 0) exists once, so that whoever staged it knows that nothing came before. An intent's token is random: on a
-    // shared vault two of them can be staged over one current version, each taking the other for nothing.
+fn predecessor(labels: &Labels, pending: &Version, current: Option<&Version>, sight: &Sight) -> Predecessor {
+    // T(current, 0) exists once, so that whoever staged it over a version knows that nothing was staged over that before.
     let is_first = match pending.owner {
         Owner::Ours { generation, attempt: 0 } => Some(generation) == labels.current,
-        Owner::Intent { generation } => sight.sole && Some(generation) == labels.current,
         _ => false,
     };
-    if is_first && never_ours && untouched {
-        return Predecessor::Nothing;
-    }
-    let alone = sight.sole || !matches!(pending.owner, Owner::Intent { .. });
-    let idle_since = sight.wrote.and_then(|wrote| wrote.idle_since).filter(|_| alone);
+    let untouched = labels.superseded.is_empty() && labels.superseded_intent.is_none();
+    let awaits = current.filter(|_| is_first && untouched);
+    let ended = match awaits {
+        Some(Version { owner: Owner::Placeholder, token, .. }) if *token == Token::placeholder() => {
+            return Predecessor::Nothing;
+        }
+        // A human may have replaced another version that was never ours, over which somebody had staged.
+        Some(Version { owner: Owner::Placeholder | Owner::NeverOurs, created_at, .. }) => *created_at,
+        _ => pending.created_at,
+    };
+    let idle_since = sight.wrote.and_then(|wrote| wrote.idle_since);
     let before = match sight.wrote {
         Some(wrote) => wrote.before,
         None if labels.superseded_intent.is_some() => None,
         None => labels.replaced().last().or(labels.current),
     };
     let candidate = before.filter(|_| sight.sole).map(|before| before.candidate_in(&labels.arn));
-    Predecessor::Ended { candidate, at: idle_since.or(pending.created_at), permits: None }
+    // It had ended by either time.
+    Predecessor::Ended { candidate, at: [idle_since, ended].into_iter().flatten().min(), permits: None }
 }

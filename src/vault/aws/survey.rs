@@ -147,13 +147,13 @@ impl AwsVault {
         let mut tried = vec![
             (Operation::Describe, described),
             (Operation::Batch, batch),
-            (Operation::Get, self.calls.get(&probe, &id).await.map(|_| ())),
+            (Operation::Get, self.calls.get(probe.as_str(), &id).await.map(|_| ())),
         ];
         if !exists {
             let value = SecretValue::placeholder();
-            let moved = self.calls.move_label(&probe, CURRENT, Some(id.clone()), None).await;
+            let moved = self.calls.move_label(probe.as_str(), CURRENT, Some(id.clone()), None).await;
             tried.push((Operation::MoveLabel, moved.map(|_| ())));
-            tried.push((Operation::Put, self.calls.put(&probe, &id, &value, CURRENT).await.map(|_| ())));
+            tried.push((Operation::Put, self.calls.put(probe.as_str(), &id, &value, CURRENT).await.map(|_| ())));
             tried.push((Operation::Restore, self.calls.restore(&probe).await));
         }
         let mut lacking = Vec::new();
