@@ -159,19 +159,19 @@ impl Tampering {
     fn happen(&self, folder: &Path) -> bool {
         let file = raw(folder);
         for name in ["changed", "removed"] {
-            file.execute_batch(&format!("DROP TRIGGER events_are_not_{name}")).unwrap();
+            file.execute_batch(&format!("DROP TRIGGER events_are_not_{name}")).expect("SQLite does it");
         }
-        file.execute_batch("DROP TRIGGER events_come_last").unwrap();
+        file.execute_batch("DROP TRIGGER events_come_last").expect("SQLite does it");
         let read = |row: i64| -> (String, String) {
             let sql = "SELECT entry, hash FROM events WHERE seq = ?1";
-            file.query_row(sql, [row], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+            file.query_row(sql, [row], |row| Ok((row.get(0)?, row.get(1)?))).expect("SQLite does it")
         };
         let write = |row: i64, (entry, hash): &(String, String)| {
             file.execute(
                 "INSERT OR REPLACE INTO events (seq, entry, hash) VALUES (?1, ?2, ?3)",
                 params![row, entry, hash],
             )
-            .unwrap();
+            .expect("SQLite does it");
         };
         match *self {
             Self::Change { row, column, byte, to } => {
@@ -179,19 +179,20 @@ impl Tampering {
                 let mut bytes = if column == "hash" { hash } else { entry }.into_bytes();
                 let old = std::mem::replace(&mut bytes[byte], to);
                 let sql = format!("UPDATE events SET {column} = ?2 WHERE seq = ?1");
-                file.execute(&sql, params![row, String::from_utf8(bytes).unwrap()]).unwrap();
+                file.execute(&sql, params![row, String::from_utf8(bytes).expect("SQLite does it")])
+                    .expect("SQLite does it");
                 return old != to;
             }
             Self::Remove { row, renumber } => {
-                file.execute("DELETE FROM events WHERE seq = ?1", [row]).unwrap();
+                file.execute("DELETE FROM events WHERE seq = ?1", [row]).expect("SQLite does it");
                 for later in row + 1..=ROWS * i64::from(renumber) {
-                    file.execute("UPDATE events SET seq = ?1 - 1 WHERE seq = ?1", [later]).unwrap();
+                    file.execute("UPDATE events SET seq = ?1 - 1 WHERE seq = ?1", [later]).expect("SQLite does it");
                 }
             }
             Self::Insert { at, copy_of } => {
                 let copy = read(copy_of);
                 for later in (at..=ROWS).rev() {
-                    file.execute("UPDATE events SET seq = ?1 + 1 WHERE seq = ?1", [later]).unwrap();
+                    file.execute("UPDATE events SET seq = ?1 + 1 WHERE seq = ?1", [later]).expect("SQLite does it");
                 }
                 write(at, &copy);
             }
