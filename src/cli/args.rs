@@ -57,7 +57,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Rotate for ever: what is due, when it is due
-    Run,
+    Run(Run),
     /// Rotate accounts now, due or not
     Rotate(Rotate),
     /// Tell where every account stands: what is unfinished, since when, and what it waits for
@@ -111,6 +111,14 @@ const COMPLETIONS: &str = "For example:
   ncloud-rotator completions bash > ~/.local/share/bash-completion/completions/ncloud-rotator
   ncloud-rotator completions zsh  > \"${fpath[1]}/_ncloud-rotator\"
   ncloud-rotator completions fish > ~/.config/fish/completions/ncloud-rotator.fish";
+
+/// Rotate what is due.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Take one look: rotate what is due now, and end. What cannot be finished is the next look's (75)
+    #[arg(long)]
+    pub once: bool,
+}
 
 /// A tenant's own settings.
 #[derive(Debug, Subcommand)]
@@ -363,6 +371,7 @@ mod tests {
     fn config_and_json_are_accepted_after_any_command() {
         for command in [
             vec!["run"],
+            vec!["run", "--once"],
             vec!["rotate", "--all"],
             vec!["status"],
             vec!["accounts"],

@@ -66,16 +66,16 @@ pub fn main() -> ExitCode {
 async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     let destination = match command {
-        Command::Run if !global.json => log::Destination::Output,
+        Command::Run(_) if !global.json => log::Destination::Output,
         _ => log::Destination::Error,
     };
     let looks = matches!(command, Command::Secret(Secret::Show(_)));
-    let works = matches!(command, Command::Run | Command::Rotate(_) | Command::Secret(_) | Command::Emulator(_));
+    let works = matches!(command, Command::Run(_) | Command::Rotate(_) | Command::Secret(_) | Command::Emulator(_));
     let quiet = looks || !works;
     log::start(destination, global.verbose, quiet);
     let (file, json) = (global.config.as_deref(), global.json);
     match command {
-        Command::Run => run::run(configured(file)?, json).await,
+        Command::Run(args) => run::run(configured(file)?, args.once, json).await,
         Command::Rotate(args) => rotate::rotate(&configured(file)?, args, json).await,
         Command::Status => status::status(&configured(file)?, json).await,
         Command::Accounts => inspect::accounts(&configured(file)?, json).await,

@@ -237,6 +237,9 @@ impl Observer for LogObserver {
             Fact::TenantStopped { tenant, why } => {
                 error!(event = "tenant-stopped", tenant, reason = %why, "the whole tenant stops until a probe succeeds");
             }
+            Fact::TenantReleased { tenant } => {
+                info!(event = "tenant-released", tenant, "the probe succeeded; the tenant goes on");
+            }
             Fact::VaultUnreadable { account, secret, error } => {
                 error!(event = "vault-unreadable", %account, %secret, error, "the vault cannot tell this account's state");
             }

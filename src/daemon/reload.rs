@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::command::{Failure, problems};
-use super::log::{self, LogObserver};
+use super::log;
+use super::service::Service;
 use super::watching::Watching;
 use super::wire::{self, Wired};
 use crate::config::Config;
@@ -29,6 +30,7 @@ pub(super) struct Reloading {
     pub(super) wired: Wired,
     pub(super) caller: Caller,
     pub(super) shutdown: CancellationToken,
+    pub(super) service: Arc<Service>,
 }
 
 /// What makes the file be read.
@@ -70,9 +72,9 @@ impl Reloading {
             if is_same && why == Why::Perhaps {
                 continue;
             }
-            if self.reload().await.is_none() {
-                return;
-            }
+            self.service.reloading();
+            let Some(taken) = self.reload().await else { return };
+            self.service.reloaded(taken.then_some(&self.config));
         }
     }
 
@@ -81,13 +83,13 @@ impl Reloading {
         std::fs::read(self.config.file()).ok()
     }
 
-    /// Reads the file and puts it in force, if it can be. None when the daemon is ending.
-    async fn reload(&mut self) -> Option<()> {
+    /// Reads the file and puts it in force, if it can be; says whether it could. None when the daemon is ending.
+    async fn reload(&mut self) -> Option<bool> {
         let (config, wired) = match self.read().await {
             Ok(read) => read,
             Err(failure) => {
                 refuse(&failure);
-                return Some(());
+                return Some(false);
             }
         };
         log::set_zone(&config.time_zone);
@@ -101,13 +103,13 @@ impl Reloading {
         (self.config, self.wired) = (config, wired);
         let changes = changes.len();
         info!(event = "reloaded", config = self.config.file(), changes, "the configuration is in force");
-        Some(())
+        Some(true)
     }
 
     async fn read(&self) -> Result<(Config, Wired), Failure> {
         let config = Config::read(Path::new(self.config.file()))?;
-        let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
-        let wired = wire::world_again(&config, (&self.config, &self.wired), observer).await?;
+        let observers = self.service.observers(&config);
+        let wired = wire::world_again(&config, (&self.config, &self.wired), observers).await?;
         Ok((config, wired))
     }
 }

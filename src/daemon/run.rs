@@ -1,15 +1,17 @@
-//! `run`: rotate for ever.
+//! `run`: rotate for ever, or take one look.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::acts::{self, Act};
 use super::command::Failure;
-use super::log::LogObserver;
 use super::reload::Reloading;
+use super::service::Service;
+use super::wire::Wired;
 use super::{signals, wire};
 use crate::cli::show;
 use crate::config::Config;
@@ -17,53 +19,84 @@ use crate::domain::account::AccountName;
 use crate::domain::cause::Cause;
 use crate::domain::exit::Exit;
 use crate::engine::calls;
-use crate::engine::watch::{RELIST, watch};
+use crate::engine::watch::{RELIST, Summary, look_once, watch};
 use crate::engine::world::World;
 use crate::trigger::Trigger;
 
 /// How often the log is told where the chain of events ends, when it has grown.
 const CHAIN_END: Duration = Duration::from_mins(10);
 
-/// Runs until a signal asks it to end.
-pub(super) async fn run(config: Config, json: bool) -> Result<Exit, Failure> {
-    let failure = |message: String| Failure::new(Exit::Internal, message);
-    let shutdown = signals::shutdown().map_err(|error| failure(format!("signals cannot be heard: {error}")))?;
-    let observer = Arc::new(LogObserver::new(config.time_zone.clone()));
-    let wired = wire::writing_world(&config, observer).await?;
-    let (caller, calls) = calls::line();
-    let waking = caller.clone();
-    let trigger = Trigger::start(move || waking.look()).await.map_err(|error| failure(error.to_string()))?;
-    info!(event = "started", config = config.file(), version = env!("CARGO_PKG_VERSION"), "ncloud-rotator runs");
+/// Runs until a signal asks it to end, or, `once`, until one look is done.
+pub(super) async fn run(config: Config, once: bool, json: bool) -> Result<Exit, Failure> {
+    let shutdown = signals::shutdown().map_err(unheard)?;
+    let service = Arc::new(Service::new(&config));
+    let wired = wire::writing_world(&config, service.observers(&config)).await?;
+    tokio::spawn(tell_the_end(shutdown.clone(), Arc::clone(&service)));
     let world = Arc::clone(&wired.world);
+    info!(event = "started", config = config.file(), version = env!("CARGO_PKG_VERSION"), "ncloud-rotator runs");
     record(&world, "started", json!({ "version": env!("CARGO_PKG_VERSION") })).await;
     world.tell_chain_end().await;
-    let reloading = Reloading { config, wired, caller, shutdown: shutdown.clone() };
-    let hang_up = signals::hang_up().map_err(|error| failure(format!("SIGHUP cannot be heard: {error}")))?;
+    let (summary, exit) = if once {
+        look_once(Arc::clone(&world), &shutdown, service.as_ref()).await
+    } else {
+        (for_ever(config, wired, &shutdown, &service).await?, Exit::Success)
+    };
+    record(&world, "stopped", json!({ "rotated": summary.rotated, "unfinished": summary.unfinished })).await;
+    world.tell_chain_end().await;
+    tell(&summary);
+    if json {
+        show::print_json(&summary);
+    }
+    Ok(exit)
+}
+
+fn unheard(error: std::io::Error) -> Failure {
+    Failure::new(Exit::Internal, format!("signals cannot be heard: {error}"))
+}
+
+async fn for_ever(
+    config: Config,
+    wired: Wired,
+    shutdown: &CancellationToken,
+    service: &Arc<Service>,
+) -> Result<Summary, Failure> {
+    let hang_up = signals::hang_up().map_err(unheard)?;
+    let (caller, calls) = calls::line();
+    let waking = caller.clone();
+    let trigger = Trigger::start(move || waking.look()).await;
+    let trigger = trigger.map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
+    service.ready();
+    let world = Arc::clone(&wired.world);
+    let reloading = Reloading { config, wired, caller, shutdown: shutdown.clone(), service: Arc::clone(service) };
     let reloading = tokio::spawn(reloading.follow(hang_up));
     let telling = tokio::spawn(tell_chain_end(Arc::clone(&world)));
-    let summary = watch(Arc::clone(&world), RELIST, calls, &shutdown).await;
+    let summary = watch(world, RELIST, calls, shutdown, service.as_ref()).await;
     telling.abort();
     // What it holds, emulators among it, served what was under way until now.
     reloading.abort();
     trigger.stop().await;
-    record(&world, "stopped", json!({ "rotated": summary.rotated, "unfinished": summary.unfinished })).await;
-    world.tell_chain_end().await;
+    Ok(summary)
+}
+
+async fn tell_the_end(shutdown: CancellationToken, service: Arc<Service>) {
+    shutdown.cancelled().await;
+    service.ending();
+}
+
+/// The last line.
+fn tell(summary: &Summary) {
     let names = |names: &[AccountName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (unfinished, unread) = (names(&summary.unfinished), names(&summary.unread));
     let unlisted = summary.unlisted.join(", ");
+    let rotated = summary.rotated;
     if unfinished.is_empty() && unread.is_empty() && unlisted.is_empty() {
-        info!(event = "stopped", rotated = summary.rotated, "ncloud-rotator ends; nothing is unfinished");
+        info!(event = "stopped", rotated, "ncloud-rotator ends; nothing is unfinished");
     } else {
-        let rotated = summary.rotated;
         warn!(
             event = "stopped",
-            rotated, unfinished, unread, "ncloud-rotator ends; the next start goes on from the vault"
+            rotated, unfinished, unread, unlisted, "ncloud-rotator ends; the next start goes on from the vault"
         );
     }
-    if json {
-        show::print_json(&summary);
-    }
-    Ok(Exit::Success)
 }
 
 /// Records that the daemon begins or ends. It does so all the same when that cannot be recorded.

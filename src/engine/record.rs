@@ -145,6 +145,7 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
         | Fact::ExpirationChanged { .. }
         | Fact::Conflict { .. }
         | Fact::Skipped { .. }
+        | Fact::TenantReleased { .. }
         | Fact::VaultUnreadable { .. }
         | Fact::JournalFailed { .. }
         | Fact::NotRecorded { .. }

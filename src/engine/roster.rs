@@ -10,11 +10,13 @@ use super::accounts::{Discovery, Listed, Managed};
 use super::drive::Parked;
 use super::errands::Source;
 use super::queue::{Class, Rank};
+use super::report::vault_exit;
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::{AccountName, Kind};
 use crate::domain::cause::Cause;
 use crate::domain::due::{Due, Reason, Why};
+use crate::domain::exit::Exit;
 
 /// Where accounts wait together: whatever hangs for one of them hangs for all of these, and for nobody else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +34,8 @@ pub(super) struct Known {
     pub(super) is_read: Option<bool>,
     /// What it waits for, and until when; none when nothing is planned.
     pub(super) plan: Option<Plan>,
+    /// How a command ends because of its last turn, or of a secret that could not be read.
+    pub(super) exit: Exit,
     /// Turns in a row that did not end well.
     pub(super) failures: u32,
     /// It has no turn before this time, since boot.
@@ -73,6 +77,7 @@ impl Known {
             lane: Arc::new(lane),
             is_read: None,
             plan: None,
+            exit: Exit::Success,
             failures: 0,
             not_before: Duration::ZERO,
             parked: None,
@@ -84,8 +89,9 @@ impl Known {
     /// found out: no account is lost because its vault was away for a moment.
     pub(super) fn plan(&mut self, found: &Surveyed, now: Duration) {
         self.is_read = Some(found.status.is_ok());
-        if found.status.is_err() {
+        if let Err(error) = &found.status {
             let not_before = self.not_before;
+            self.exit = vault_exit(error);
             self.plan = self.plan.map(|plan| Plan { not_before: plan.not_before.max(not_before), ..plan });
             return;
         }

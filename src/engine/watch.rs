@@ -27,16 +27,18 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::calls::Calls;
+use super::calls::{self, Calls};
 use super::errands::{Errand, Source};
 use super::pace::Paces;
 use super::queue::{Class, Queue};
-use super::roster::{Lane, Roster};
+use super::roster::{Lane, Plan, Roster};
 use super::slots::Slots;
 use super::turn::Turned;
 use super::world::World;
 use crate::domain::account::AccountName;
 use crate::domain::backoff::Backoff;
+use crate::domain::exit::Exit;
+use crate::ports::heartbeat::Heartbeat;
 use crate::ports::observer::Fact;
 
 /// The longest sleep between two looks at the clocks, so that one that was stopped or set is noticed.
@@ -63,34 +65,27 @@ pub struct Summary {
     pub unread: Vec<AccountName>,
 }
 
-/// Runs until `shutdown`, listing every account each `relist`.
+/// Runs until `shutdown`, listing every account each `relist`, and beats `heart` whenever its loop comes round.
 pub async fn watch(
     world: Arc<World>,
     relist: SignedDuration,
-    mut calls: Calls,
+    calls: Calls,
     shutdown: &CancellationToken,
+    heart: &dyn Heartbeat,
 ) -> Summary {
-    let clock = Arc::clone(&world.clock);
     let mut engine = Engine::new(world, relist, shutdown.clone());
-    let mut is_called = true;
-    while !shutdown.is_cancelled() {
-        let pause = engine.go_on();
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => {}
-            Some(turned) = engine.turns.next() => engine.turned(turned),
-            Some((epoch, errand)) = engine.errands.next() => engine.came_back(epoch, errand),
-            call = calls.next(), if is_called => match call {
-                Some(call) => engine.called(call),
-                None => is_called = false,
-            },
-            () = clock.sleep(pause) => {}
-        }
-    }
-    while let Some(turned) = engine.turns.next().await {
-        engine.turned(turned);
-    }
+    engine.run(calls, heart, |_| false).await;
     engine.summary()
+}
+
+/// Takes one look: lists every account, rotates what is due now, and ends when nothing is under way any more. What it did,
+/// and how a command ends because of it.
+pub async fn look_once(world: Arc<World>, shutdown: &CancellationToken, heart: &dyn Heartbeat) -> (Summary, Exit) {
+    let (_, calls) = calls::line();
+    let mut engine = Engine::new(world, RELIST, shutdown.clone());
+    engine.run(calls, heart, |engine| engine.is_idle).await;
+    let exit = engine.exit();
+    (engine.summary(), exit)
 }
 
 /// A list, and when it is read next.
@@ -101,8 +96,8 @@ struct Schedule {
     /// How often it, or the survey of its accounts, failed in a row.
     failures: u32,
     under_way: bool,
-    /// Whether the provider did not give it last time.
-    is_missing: bool,
+    /// How a command ends because the provider did not give it last time; none when it did.
+    missing: Option<Exit>,
 }
 
 /// What a turn comes to; none for promotions without an account's own turn.
@@ -128,6 +123,10 @@ struct Engine {
     unfinished: BTreeSet<AccountName>,
     /// Whether something happened since it was last told what comes next.
     has_news: bool,
+    /// Whether nothing is under way, nor about to be.
+    is_idle: bool,
+    /// Whether rules and accounts do not fit together.
+    has_conflicts: bool,
 }
 
 impl Engine {
@@ -150,6 +149,45 @@ impl Engine {
             rotated: 0,
             unfinished: BTreeSet::new(),
             has_news: true,
+            is_idle: false,
+            has_conflicts: false,
+        }
+    }
+
+    /// Goes round until the process is asked to end, or `is_enough`; what is under way then comes to its end.
+    ///
+    /// The heart is beaten by the loop itself, between the turns of everything that runs within it: what blocks one of them
+    /// blocks the beats. Whoever waits for an answer keeps nobody waiting, so that the loop sleeps no longer than the heart
+    /// allows, however long that answer takes.
+    async fn run(&mut self, mut calls: Calls, heart: &dyn Heartbeat, is_enough: impl Fn(&Self) -> bool) {
+        let clock = Arc::clone(&self.world.clock);
+        let most = heart.interval().unwrap_or(LONGEST_SLEEP);
+        let mut is_called = true;
+        while !self.shutdown.is_cancelled() {
+            let pause = self.go_on();
+            if is_enough(self) {
+                return;
+            }
+            heart.beat();
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => {}
+                Some(turned) = self.turns.next() => self.turned(turned),
+                Some((epoch, errand)) = self.errands.next() => self.came_back(epoch, errand),
+                call = calls.next(), if is_called => match call {
+                    Some(call) => self.called(call),
+                    None => is_called = false,
+                },
+                () = clock.sleep(pause.min(most)) => {}
+            }
+        }
+        while !self.turns.is_empty() {
+            heart.beat();
+            tokio::select! {
+                biased;
+                Some(turned) = self.turns.next() => self.turned(turned),
+                () = clock.sleep(most) => {}
+            }
         }
     }
 
@@ -162,7 +200,8 @@ impl Engine {
         let now = self.now();
         let errand = self.begin_errands(now);
         let paced = self.begin_turns(now);
-        self.tell_next(paced.is_some());
+        self.is_idle = self.is_idle(paced.is_some());
+        self.tell_next();
         let next = [errand, paced, self.queue.next()].into_iter().flatten().min();
         next.map_or(LONGEST_SLEEP, |next| next.saturating_sub(now)).min(LONGEST_SLEEP)
     }
@@ -174,15 +213,24 @@ fn pause(backoff: Backoff, failures: u32, seed: &str) -> Duration {
 
 /// What is told.
 impl Engine {
-    /// Says what comes next, when nothing is under way.
-    fn tell_next(&mut self, is_paced: bool) {
-        let first = self.queue.first().and_then(|name| Some((name, self.roster.get(name)?.plan?)));
+    /// Whether nothing is under way, nor about to go on.
+    fn is_idle(&self, is_paced: bool) -> bool {
         let soon = self.now().saturating_add(SOON);
-        let goes_on = first.is_some_and(|(_, plan)| plan.rank.class == Class::Finish && plan.not_before <= soon);
-        let is_idle = self.turns.is_empty() && self.errands.is_empty() && !is_paced && !goes_on;
+        let goes_on = self.first().is_some_and(|(_, plan)| plan.rank.class == Class::Finish && plan.not_before <= soon);
+        self.turns.is_empty() && self.errands.is_empty() && !is_paced && !goes_on
+    }
+
+    /// Who is next.
+    fn first(&self) -> Option<(&Arc<AccountName>, Plan)> {
+        self.queue.first().and_then(|name| Some((name, self.roster.get(name)?.plan?)))
+    }
+
+    /// Says what comes next, when nothing is under way.
+    fn tell_next(&mut self) {
+        let first = self.first();
         let knows_nothing = self.schedules.values().any(|schedule| schedule.failures > 0)
             && !self.roster.iter().any(|(_, known)| known.is_read == Some(true));
-        if !self.has_news || !is_idle || knows_nothing {
+        if !self.has_news || !self.is_idle || knows_nothing {
             return;
         }
         self.world.note(&Fact::Next {
@@ -194,8 +242,17 @@ impl Engine {
         self.has_news = false;
     }
 
+    /// How a command ends because of all this.
+    fn exit(&self) -> Exit {
+        let missing = self.schedules.values().filter_map(|schedule| schedule.missing);
+        let accounts = self.roster.iter().map(|(_, known)| known.exit);
+        let conflicts = self.has_conflicts.then_some(Exit::Configuration);
+        let unfinished = (!self.unfinished.is_empty() || self.shutdown.is_cancelled()).then_some(Exit::Temporary);
+        missing.chain(accounts).chain(conflicts).chain(unfinished).max().unwrap_or_default()
+    }
+
     fn summary(self) -> Summary {
-        let missing = self.schedules.iter().filter(|(_, schedule)| schedule.is_missing);
+        let missing = self.schedules.iter().filter(|(_, schedule)| schedule.missing.is_some());
         let unread = self.roster.iter().filter(|(_, known)| known.is_read == Some(false) && known.parked.is_none());
         let mut unread: Vec<AccountName> = unread.map(|(name, _)| name.as_ref().clone()).collect();
         unread.sort();

@@ -1,5 +1,7 @@
 //! Whoever watches the engine work: the log, a progress bar, a test.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::provider::ProviderError;
@@ -14,6 +16,15 @@ use crate::domain::token::Token;
 pub trait Observer: Send + Sync {
     /// Takes note of a fact.
     fn note(&self, fact: &Fact<'_>);
+}
+
+/// Everyone hears of every fact, in their order.
+impl Observer for Vec<Arc<dyn Observer>> {
+    fn note(&self, fact: &Fact<'_>) {
+        for observer in self {
+            observer.note(fact);
+        }
+    }
 }
 
 /// One thing that happened. No fact holds a password, a key, or any part of a provider's answer.
@@ -236,6 +247,11 @@ pub enum Fact<'a> {
         tenant: &'a str,
         /// Why.
         why: Block,
+    },
+    /// A tenant that had stopped goes on.
+    TenantReleased {
+        /// The tenant.
+        tenant: &'a str,
     },
     /// The vault could not tell an account's state.
     VaultUnreadable {

@@ -100,3 +100,20 @@ fn refused_for_days_it_holds_with_every_candidate_kept_and_waits_for_an_operator
         days.holds_the_promise("svc-batch").await;
     });
 }
+
+/// Through waits that are far longer than a watchdog's patience.
+#[test]
+fn the_watchdog_is_fed_whether_the_engine_works_waits_or_rests() {
+    const INTERVAL: Duration = Duration::from_secs(40);
+    in_virtual_time(async {
+        let days = Days::of(&["svc-batch", "svc-report"]).await;
+        days.fault("password", &json!({ "429": 410 }));
+        let troubled = days.longest_silence(2 * HOUR, INTERVAL).await;
+        days.clear_faults();
+        let quiet = days.longest_silence(6 * HOUR, INTERVAL).await;
+        for silence in [troubled, quiet] {
+            assert!(silence <= INTERVAL + Duration::from_secs(1), "{silence:?}");
+        }
+        days.is_settled("svc-batch").await;
+    });
+}

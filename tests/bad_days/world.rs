@@ -21,6 +21,7 @@ use ncloud_rotator::journal::Journal;
 use ncloud_rotator::ncloud::{Api, SubAccounts, Transport, TransportSettings};
 use ncloud_rotator::ports::clock::{Clock, GatewayClock};
 use ncloud_rotator::ports::entropy::{Entropy, EntropyError};
+use ncloud_rotator::ports::heartbeat::{Heartbeat, Unwatched};
 use ncloud_rotator::ports::keys::{KeyError, KeySource};
 use ncloud_rotator::ports::limit::Limit;
 use ncloud_rotator::ports::observer::{Fact, Observer};
@@ -54,6 +55,23 @@ kind   = "sub-account"
 names  = NAMES
 vault  = "local"
 "#;
+
+/// A watchdog that notes when it is fed.
+struct Heart {
+    clock: Arc<Virtual>,
+    interval: Duration,
+    beats: Mutex<Vec<Duration>>,
+}
+
+impl Heartbeat for Heart {
+    fn interval(&self) -> Option<Duration> {
+        Some(self.interval)
+    }
+
+    fn beat(&self) {
+        self.beats.lock().unwrap().push(self.clock.boot());
+    }
+}
 
 struct System;
 
@@ -148,9 +166,22 @@ impl Days {
 
     /// Lets the daemon run for so long, from a fresh start.
     pub(crate) async fn pass(&self, time: Duration) {
+        self.pass_before(time, &Unwatched).await;
+    }
+
+    /// The same before a watchdog that wants to be fed so often: the longest time between two beats.
+    pub(crate) async fn longest_silence(&self, time: Duration, interval: Duration) -> Duration {
+        let begin = self.clock.boot();
+        let heart = Heart { clock: self.clock.clone(), interval, beats: Mutex::new(vec![begin]) };
+        self.pass_before(time, &heart).await;
+        let beats = heart.beats.into_inner().unwrap().into_iter().chain([self.clock.boot()]).collect::<Vec<_>>();
+        beats.windows(2).map(|two| two[1] - two[0]).max().unwrap()
+    }
+
+    async fn pass_before(&self, time: Duration, heart: &dyn Heartbeat) {
         let shutdown = self.clock.ends_after(time);
         let (_caller, calls) = line();
-        watch(Arc::clone(&self.world), RELIST, calls, &shutdown).await;
+        watch(Arc::clone(&self.world), RELIST, calls, &shutdown, heart).await;
     }
 
     /// How often a fact was noted, by its name.

@@ -20,6 +20,7 @@ use ncloud_rotator::domain::secret::SecretName;
 use ncloud_rotator::engine::calls::{Caller, line};
 use ncloud_rotator::engine::watch::{Summary, watch};
 use ncloud_rotator::engine::world::{Managing, Stop, Tenant, World};
+use ncloud_rotator::ports::heartbeat::Unwatched;
 use ncloud_rotator::ports::limit::Limit;
 use ncloud_rotator::ports::observer::{Fact, Observer};
 use ncloud_rotator::ports::provider::Provider;
@@ -442,7 +443,7 @@ impl Story {
         let (caller, calls) = line();
         let shutdown = CancellationToken::new();
         let (watched, token, relist) = (Arc::clone(&world), shutdown.clone(), self.setup.relist);
-        let daemon = async move { watch(watched, relist, calls, &token).await };
+        let daemon = async move { watch(watched, relist, calls, &token, &Unwatched).await };
         let handle = self.pool.spawner().spawn_local_with_handle(daemon).unwrap();
         self.daemon = Some(Daemon { world, caller, shutdown, handle });
     }

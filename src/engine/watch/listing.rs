@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::{Engine, NEXT_TURN, Schedule, pause};
 use crate::domain::backoff::Backoff;
+use crate::domain::exit::Exit;
 use crate::engine::accounts::{Failure, Listed, Told};
 use crate::engine::errands::{self, Errand, Source};
+use crate::engine::report::provider_exit;
 use crate::engine::survey::Surveyed;
 use crate::ports::observer::Fact;
 
@@ -57,6 +59,7 @@ impl Engine {
                 if let Some(tenant) = self.world.tenants.get(&tenant) {
                     tenant.stopped.release();
                 }
+                self.world.note(&Fact::TenantReleased { tenant: &tenant });
                 self.probes.remove(&tenant);
                 self.read_again(|(of, _)| *of == tenant);
             }
@@ -73,12 +76,14 @@ impl Engine {
     fn listed(&mut self, source: Source, mut listed: Listed) {
         if listed.expiration == Told::Unheard {
             // The shortest expiration that there is would make whole tenants due because one answer was lost.
-            let Some(before) = self.roster.lists.get(&source) else { return self.read_later(&source, true, true) };
+            let Some(before) = self.roster.lists.get(&source) else {
+                return self.read_later(&source, Some(Exit::Unavailable), true);
+            };
             listed.expiration = before.expiration;
         }
         let is_news = self.roster.lists.get(&source).is_none_or(|before| !before.says_the_same(&listed));
         let before = self.roster.lists.insert(source.clone(), listed);
-        if self.schedules.get(&source).is_some_and(|schedule| schedule.is_missing) {
+        if self.schedules.get(&source).is_some_and(|schedule| schedule.missing.is_some()) {
             // A provider that is back is back for its other kinds of account as well.
             self.read_again(|(tenant, _)| *tenant == source.0);
         }
@@ -100,6 +105,7 @@ impl Engine {
     pub(super) fn rematch(&mut self) {
         let (gone, discovery) = self.roster.rematch(&self.world);
         gone.iter().for_each(|name| self.queue.remove(name));
+        self.has_conflicts = !discovery.conflicts.is_empty();
         for problem in &discovery.conflicts {
             self.world.note(&Fact::Conflict { problem: &problem.to_string() });
         }
@@ -109,6 +115,7 @@ impl Engine {
     }
 
     fn unlisted(&mut self, source: Source, failure: Failure) {
+        let exit = provider_exit(&failure.error);
         if !self.roster.lists.contains_key(&source) {
             let promoting = errands::promote(Arc::clone(&self.world), failure, self.patience());
             self.turns.push(Box::pin(async move {
@@ -116,7 +123,7 @@ impl Engine {
                 None
             }));
         }
-        self.read_later(&source, true, true);
+        self.read_later(&source, Some(exit), true);
     }
 
     fn surveyed(&mut self, source: &Source, found: &[Surveyed]) {
@@ -141,11 +148,11 @@ impl Engine {
             self.enqueue(name);
         }
         let has_unread = found.iter().any(|surveyed| surveyed.status.is_err());
-        self.read_later(source, false, has_unread);
+        self.read_later(source, None, has_unread);
     }
 
     /// Sets when a list is read again.
-    fn read_later(&mut self, source: &Source, is_missing: bool, has_failed: bool) {
+    fn read_later(&mut self, source: &Source, missing: Option<Exit>, has_failed: bool) {
         let (now, seed) = (self.now(), format!("{}/{}", source.0, source.1));
         let Some(schedule) = self.schedules.get_mut(source) else { return };
         let failures = if has_failed { schedule.failures.saturating_add(1) } else { 0 };
@@ -153,7 +160,7 @@ impl Engine {
             0 => pause(Backoff { floor: self.relist, cap: self.relist }, 1, &seed),
             failures => pause(NEXT_TURN, failures, &seed),
         };
-        *schedule = Schedule { next: now.saturating_add(pause), failures, under_way: false, is_missing };
+        *schedule = Schedule { next: now.saturating_add(pause), failures, under_way: false, missing };
     }
 
     /// Has lists read again at once.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{Engine, NEXT_TURN, TURN, Turning, pause};
 use crate::domain::account::AccountName;
+use crate::domain::exit::Exit;
 use crate::domain::rotation::Waiting;
 use crate::engine::drive::Patience;
 use crate::engine::queue::Class;
@@ -90,6 +91,7 @@ impl Engine {
         let Some(known) = self.roster.get_mut(&name).filter(|known| known.managed.subject == managed.subject) else {
             return;
         };
+        known.exit = result.as_ref().map_or(Exit::Success, Outcomes::exit);
         let again = again(result.as_ref(), is_unread, parked.is_some(), here);
         known.failures = if again == Again::Failed { known.failures.saturating_add(1) } else { 0 };
         known.not_before = now.saturating_add(match again {
