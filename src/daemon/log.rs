@@ -9,11 +9,15 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tracing::{debug, error, info, warn};
+use tracing::{Event, Level, Subscriber, debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
+use super::machine;
 use crate::ports::clock::Clock;
 use crate::ports::observer::{Fact, Observer};
 
@@ -36,12 +40,51 @@ pub(super) fn start(destination: Destination, verbose: u8, quiet: bool) {
     };
     // Libraries may log what they send; only this program's own lines are let through.
     let filter = EnvFilter::new(format!("off,ncloud_rotator={level}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_timer(LocalSeconds);
-    match destination {
-        Destination::Output => builder.with_ansi(std::io::stdout().is_terminal()).init(),
-        Destination::Error => {
-            builder.with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
+    let (terminal, journal, writer) = match destination {
+        Destination::Output => {
+            let stream = std::io::stdout();
+            (stream.is_terminal(), machine::is_journal(&stream), BoxMakeWriter::new(std::io::stdout))
         }
+        Destination::Error => {
+            let stream = std::io::stderr();
+            (stream.is_terminal(), machine::is_journal(&stream), BoxMakeWriter::new(std::io::stderr))
+        }
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
+    if journal {
+        builder.with_ansi(false).without_time().map_event_format(ForJournal).init();
+    } else {
+        builder.with_ansi(terminal).with_timer(LocalSeconds).init();
+    }
+}
+
+/// Lines for systemd's journal, which stamps them itself, and which takes a line's priority from its beginning.
+struct ForJournal<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for ForJournal<F>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        write!(writer, "<{}>", priority(*event.metadata().level()))?;
+        self.0.format_event(context, writer, event)
+    }
+}
+
+/// The priority of `sd-daemon(3)`.
+const fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
     }
 }
 
@@ -58,7 +101,7 @@ struct LocalSeconds;
 impl FormatTime for LocalSeconds {
     fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
         let zone = ZONE.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_else(TimeZone::system);
-        let now = super::machine::SystemClock.wall().to_zoned(zone);
+        let now = machine::SystemClock.wall().to_zoned(zone);
         write!(writer, "{}", now.strftime("%Y-%m-%dT%H:%M:%S%:z"))
     }
 }

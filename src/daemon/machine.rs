@@ -1,12 +1,14 @@
 //! The machine itself: its clocks, its randomness and its environment. Nothing else in the program asks for them.
 
 use std::ffi::OsString;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::stat::fstat;
 use nix::time::{ClockId, clock_gettime};
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -50,6 +52,12 @@ impl Entropy for SystemEntropy {
 pub(super) fn keep_memory_private() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = set_dumpable(false);
+}
+
+/// Whether a stream leads straight into systemd's journal: `$JOURNAL_STREAM` names its device and inode then.
+pub(super) fn is_journal(stream: &impl AsFd) -> bool {
+    let Some(journal) = variable("JOURNAL_STREAM") else { return false };
+    fstat(stream).is_ok_and(|found| journal == *format!("{}:{}", found.st_dev, found.st_ino))
 }
 
 /// One variable of the environment.

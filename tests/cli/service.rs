@@ -1,7 +1,8 @@
-//! What a service manager hears: readiness, reloads, the watchdog's beats, the end.
+//! What a service manager hears: readiness, reloads, the watchdog's beats, the end; and the log as a journal takes it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
@@ -195,4 +196,20 @@ fn an_end_may_take_longer_while_the_only_copy_of_a_password_is_held() {
     fs::rename(&aside, bench.vault.root()).unwrap();
     running.finish().ends_with(0);
     bench.is_settled("svc-batch", 1);
+}
+
+#[test]
+fn lines_for_the_journal_have_a_priority_and_no_time() {
+    let bench = Bench::new();
+    bench.emulator.fault_always("svc-batch", &json!({ "5xx-after": 500 }));
+    let (path, mut command) = (bench.path("log"), bench.command(&["run", "--once"]));
+    let file = File::create(&path).unwrap();
+    let found = file.metadata().unwrap();
+    command.env("JOURNAL_STREAM", format!("{}:{}", found.dev(), found.ino())).stdout(file);
+    assert!(command.status().unwrap().code().is_some());
+    let log = fs::read_to_string(path).unwrap();
+    let priority = |event: &str| log.lines().find(|line| line.contains(event)).map(|line| line[..3].to_owned());
+    assert_eq!(priority("event=\"started\"").as_deref(), Some("<6>"), "{log}");
+    assert_eq!(priority("event=\"stopped\"").as_deref(), Some("<4>"), "{log}");
+    assert!(log.lines().all(|line| line.starts_with('<') && !line.contains("+09:00 ")), "{log}");
 }
