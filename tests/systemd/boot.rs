@@ -1,0 +1,113 @@
+//! A test within a booted systemd: this machine's own `/usr`, read-only, with everything else fresh and gone afterwards.
+//!
+//! The test's own executable is started again as a unit of that systemd, and runs the same test there.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::units;
+
+/// Set within the machine.
+const INSIDE: &str = "NCLOUD_ROTATOR_BOOTED";
+/// Says that a machine without root or containers may skip these tests.
+const SKIP: &str = "NCLOUD_ROTATOR_SKIP_SYSTEMD";
+/// Seconds that a machine may take, booting and shutting down included.
+const PATIENCE: &str = "180";
+
+/// Runs `test`, which is the body of the test `name`, within a booted systemd.
+#[track_caller]
+pub(crate) fn booted(name: &str, test: impl FnOnce()) {
+    if env::var_os(INSIDE).is_some() {
+        test();
+        fs::write("/out/passed", "").unwrap();
+        return;
+    }
+    if env::var_os(SKIP).is_some_and(|value| value == "1") {
+        println!("skipped: {SKIP}=1");
+        return;
+    }
+    let lacks = |what: &str| panic!("{what}; set {SKIP}=1 to do without the tests that boot systemd");
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        lacks("only root can boot a systemd");
+    }
+    if Command::new("systemd-nspawn").arg("--version").output().is_err() {
+        lacks("there is no systemd-nspawn (Debian: apt-get install systemd-container)");
+    }
+    let dir = tempfile::Builder::new().prefix("boot").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    boot(name, dir.path());
+    let told = fs::read_to_string(dir.path().join("out/log")).unwrap_or_default();
+    let console = fs::read_to_string(dir.path().join("console")).unwrap_or_default();
+    assert!(dir.path().join("out/passed").exists(), "within systemd:\n{told}\nthe console:\n{console}");
+}
+
+/// Boots a machine that does nothing but this test, and returns when it is off again.
+fn boot(name: &str, dir: &Path) {
+    let [units, programs, out] = ["units", "programs", "out"].map(|name| {
+        fs::create_dir(dir.join(name)).unwrap();
+        dir.join(name).display().to_string()
+    });
+    // What a service's user may read.
+    fs::set_permissions(&programs, fs::Permissions::from_mode(0o755)).unwrap();
+    let installed = Path::new(&programs).join("ncloud-rotator");
+    fs::hard_link(units::PROGRAM, &installed).or_else(|_| fs::copy(units::PROGRAM, &installed).map(drop)).unwrap();
+    let suite = env::current_exe().unwrap();
+    install(Path::new(&units), &suite, name);
+
+    let built = Path::new(units::PROGRAM).parent().unwrap().display().to_string();
+    let words = [
+        "--quiet".to_owned(),
+        "--directory=/".to_owned(),
+        "--volatile=yes".to_owned(),
+        "--register=no".to_owned(),
+        "--keep-unit".to_owned(),
+        "--settings=no".to_owned(),
+        "--private-network".to_owned(),
+        "--console=pipe".to_owned(),
+        // As random as the directory.
+        format!("--machine={}", dir.file_name().unwrap().display()),
+        format!("--bind={units}:/etc/systemd/system"),
+        format!("--bind={out}:/out"),
+        format!("--bind-ro={programs}:/usr/local/bin"),
+        // Where the tests look for the program, and the certificates without which there is no client.
+        format!("--bind-ro={built}"),
+        format!("--bind-ro={}", units::shipped().display()),
+        "--bind-ro=/etc/ssl".to_owned(),
+        "--boot".to_owned(),
+        "systemd.firstboot=off".to_owned(),
+        "systemd.unit=scenario.target".to_owned(),
+        "systemd.mask=nftables.service".to_owned(),
+        "systemd.mask=systemd-networkd-wait-online.service".to_owned(),
+    ];
+    // A /run of its own: two machines, and a machine within a container, are not in each other's way.
+    let own_run = format!(
+        "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/nspawn && exec timeout -s KILL {PATIENCE} systemd-nspawn \"$@\""
+    );
+    let console = fs::File::create(dir.join("console")).unwrap();
+    let ended = Command::new("unshare")
+        .args(["--mount", "--propagation=private", "sh", "-c", &own_run, "sh"])
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(console.try_clone().unwrap())
+        .stderr(console)
+        .status();
+    // How it ended says nothing: whether the test passed does.
+    ended.expect("unshare starts");
+}
+
+/// The units of the machine: those that are shipped, as they are, and the one that runs the test.
+fn install(dir: &Path, suite: &Path, name: &str) {
+    for unit in [units::RESIDENT, units::ONCE, units::TIMER] {
+        fs::write(dir.join(unit), units::text(unit)).unwrap();
+    }
+    let suite = suite.display();
+    let scenario = format!(
+        "[Unit]\nSuccessAction=exit-force\nFailureAction=exit-force\n\n[Service]\nType=oneshot\nEnvironment={INSIDE}=1 RUST_BACKTRACE=0\n\
+         ExecStart={suite} --ignored --exact {name} --nocapture\nStandardOutput=file:/out/log\nStandardError=inherit\n"
+    );
+    fs::write(dir.join("scenario.service"), scenario).unwrap();
+    let target = "[Unit]\nRequires=scenario.service basic.target\nAfter=basic.target\n";
+    fs::write(dir.join("scenario.target"), target).unwrap();
+}
