@@ -236,3 +236,33 @@ fn a_wrong_configuration_is_not_tried_again() {
         assert_eq!((property("ExecMainStatus").as_str(), property("NRestarts").as_str()), ("78", "0"));
     });
 }
+
+#[test]
+#[ignore = "boots systemd: .ci/run runs it"]
+fn a_command_of_an_operator_works_on_the_services_own_vault() {
+    booted("resident::a_command_of_an_operator_works_on_the_services_own_vault", || {
+        let installed = install();
+        let script = units::shipped().join("ncloud-rotator-as-service");
+        let run = |words: &[&str]| {
+            let output = Command::new(&script).args(words).output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            (output.status.code(), String::from_utf8(said).unwrap())
+        };
+        // Before the first start, beside the service, and after it.
+        let (code, said) = run(&["check"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(installed.emulator.sends().len(), 0);
+        installed.start();
+        let (code, said) = run(&["rotate", "svc-batch", "--yes"]);
+        assert_eq!(code, Some(0), "{said}");
+        let live = installed.emulator.account("svc-batch");
+        assert_eq!(live.changes, 2);
+        let (code, said) = run(&["secret", "show", "svc-batch", "--reveal"]);
+        assert!(code == Some(0) && said.contains(&live.password), "{code:?}");
+        systemctl(&format!("restart {RESIDENT}"));
+        until_property("StatusText", |status| status.starts_with("7 accounts; next is "));
+        assert!(!log().contains("vault-unreadable"), "{}", log());
+        assert_eq!(installed.emulator.account("svc-batch").changes, 2);
+        assert_eq!(run(&["rotate", "no-such-account", "--yes"]).0, Some(64));
+    });
+}
