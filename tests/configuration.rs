@@ -196,7 +196,6 @@ fn tenants() -> Vec<Case> {
         ),
         ("a clock skew of a second", with("\"30s\"", "\"1s\""), &[(Code::BadDuration, "gateway")]),
         ("a rate of nothing", with("\"5/s\"", "\"0/s\""), &[(Code::BadRate, "rate")]),
-        ("a vault's rate of nothing", with("kind     =", "rate = \"fast\"\nkind ="), &[(Code::BadRate, "rate")]),
         ("an emulator elsewhere", with("rate       =", "emulator = \"a.json\"\nrate ="), &[(Code::EmulatorOnly, "emulator")]),
         ("an emulator with endpoints", with("\"public\"", "\"emulator\""), &[(Code::EmulatorOnly, "endpoints")]),
         (

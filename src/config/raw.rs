@@ -290,10 +290,6 @@ pub(super) struct Vault {
     /// Of AWS Secrets Manager: a file of CA certificates (PEM) that are trusted instead of the machine's own.
     #[schemars(with = "Option<forms::Path>")]
     pub(super) ca_file: Option<Text>,
-    /// How many new rotations may begin in this vault: by the second, minute or hour. When it is not given: as many as its
-    /// tenants' own rates allow.
-    #[schemars(with = "Option<forms::Rate>")]
-    pub(super) rate: Option<Text>,
 }
 
 /// Where the identity is: one of these. It lies outside the vault's directory.

@@ -7,12 +7,10 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::duration;
 use super::problem::{Code, Problem};
 use super::raw::{self, Text};
 use super::reader::Reader;
 use super::words;
-use crate::domain::policy::Rate;
 
 pub use age::{AgeDirectory, IdentitySource};
 pub use aws::AwsSecretsManager;
@@ -24,8 +22,6 @@ pub struct Vault {
     pub name: String,
     /// What it is.
     pub store: Store,
-    /// How many new rotations may begin in it; none when its tenants' rates are enough.
-    pub rate: Option<Rate>,
 }
 
 /// The kinds of vault.
@@ -57,18 +53,13 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &Text, raw: raw::Vault) -> Opt
     let kind = reader.needs(raw.kind.clone(), "kind", place.clone(), &kinds);
     let kind = kind.and_then(|kind| reader.one_of("kind", &kind, &KINDS, |kind| kind))?;
     let strangers = misplaced(reader, kind, &raw);
-    let rate = raw.rate.clone();
     let store = if kind == AWS_SECRETS_MANAGER {
         aws::read(reader, &place, raw).map(|(place, vault)| (place, Store::AwsSecretsManager(vault)))
     } else {
         age::read(reader, &place, raw).map(|(place, vault)| (place, Store::AgeDirectory(vault)))
     };
-    let rate = match rate {
-        Some(text) => Some(reader.parsed(Code::BadRate, &text, duration::parse_rate)?),
-        None => None,
-    };
     let (place, store) = store?;
-    (!strangers).then(|| Spanned::new(place, Vault { name, store, rate }))
+    (!strangers).then(|| Spanned::new(place, Vault { name, store }))
 }
 
 /// Refuses keys of another kind of vault; whether there were any.

@@ -190,7 +190,7 @@ async fn wired(
     let world = World {
         tenants,
         vaults,
-        paces: paces(config),
+        paces: BTreeMap::new(),
         rules: managing(config)?,
         journal,
         clock,
@@ -244,9 +244,7 @@ pub(super) async fn world_again(
     let mut vaults = BTreeMap::new();
     for (name, vault) in &config.vaults {
         let vault = match old.world.vaults.get(name) {
-            Some(kept) if before.vaults.get(name).is_some_and(|was| was.store == vault.store) && is_same(name) => {
-                Arc::clone(kept)
-            }
+            Some(kept) if before.vaults.get(name) == Some(vault) && is_same(name) => Arc::clone(kept),
             _ => open(config, vault, &locks)?,
         };
         vaults.insert(name.clone(), vault);
@@ -254,7 +252,7 @@ pub(super) async fn world_again(
     let world = World {
         tenants,
         vaults,
-        paces: paces(config),
+        paces: BTreeMap::new(),
         rules: managing(config)?,
         journal: Arc::clone(&old.world.journal),
         clock: Arc::clone(&old.world.clock),
@@ -325,12 +323,6 @@ fn locks(config: &Config, held: &Locks) -> Result<Locks, WireError> {
 pub(super) fn keys(tenant: &str, pair: &KeyPair) -> Result<Keys, WireError> {
     pair.resolve(&environment())
         .map_err(|problem| WireError::Keys { tenant: tenant.to_owned(), message: problem.to_string() })
-}
-
-/// The time between the beginnings of rotations, for vaults with a rate of their own.
-fn paces(config: &Config) -> BTreeMap<String, Duration> {
-    let pace = |vault: &VaultConfig| Duration::try_from(vault.rate?.interval()).ok();
-    config.vaults.values().filter_map(|vault| Some((vault.name.clone(), pace(vault)?))).collect()
 }
 
 fn age(name: &str, vault: &AgeDirectory) -> Result<Arc<dyn Vault>, WireError> {
