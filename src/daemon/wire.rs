@@ -190,7 +190,7 @@ async fn wired(
     let world = World {
         tenants,
         vaults,
-        paces: BTreeMap::new(),
+        paces: paces(config),
         rules: managing(config)?,
         journal,
         clock,
@@ -252,7 +252,7 @@ pub(super) async fn world_again(
     let world = World {
         tenants,
         vaults,
-        paces: BTreeMap::new(),
+        paces: paces(config),
         rules: managing(config)?,
         journal: Arc::clone(&old.world.journal),
         clock: Arc::clone(&old.world.clock),
@@ -266,6 +266,15 @@ pub(super) async fn world_again(
 /// The vaults alone, for looking into them while nothing else is there.
 pub(super) fn vaults(config: &Config) -> Result<BTreeMap<String, Arc<dyn Vault>>, WireError> {
     open_all(config, &Locks::new())
+}
+
+/// The time between the beginnings of rotations, for vaults that are sent a limited number of writes: a rotation is two.
+fn paces(config: &Config) -> BTreeMap<String, Duration> {
+    let pace = |vault: &VaultConfig| match &vault.store {
+        Store::AgeDirectory(_) => None,
+        Store::AwsSecretsManager(store) => Duration::try_from(store.writes.interval().saturating_mul(2)).ok(),
+    };
+    config.vaults.values().filter_map(|vault| Some((vault.name.clone(), pace(vault)?))).collect()
 }
 
 fn open_all(config: &Config, locks: &Locks) -> Result<BTreeMap<String, Arc<dyn Vault>>, WireError> {

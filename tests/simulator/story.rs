@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::executor::LocalPool;
 use futures::future::RemoteHandle;
 use futures::task::LocalSpawnExt;
@@ -165,6 +166,18 @@ impl Story {
     /// Asks this of every rotation that begins by itself.
     pub(crate) fn refuses_beginnings(&self, check: BeginCheck) {
         self.audit.also_checks(check);
+    }
+
+    /// Lists and surveys everything once, as one look of a loop without a queue does.
+    pub(crate) fn looks_at_everything(&mut self) {
+        let world = self.world(self.daemon.as_ref().map(|daemon| &daemon.world));
+        let looking = async move {
+            let discovery = world.discover().await;
+            world.survey(discovery.managed).await.len()
+        };
+        let looking = self.pool.spawner().spawn_local_with_handle(looking).unwrap();
+        self.run_until(self.time.elapsed() + Duration::from_secs(60));
+        assert_eq!(looking.now_or_never(), Some(self.accounts.len()));
     }
 
     /// Lives on for so many days.
