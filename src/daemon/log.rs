@@ -192,7 +192,7 @@ impl LogObserver {
             ),
             // Once a day at least, so that no day's rows can be cut off unseen.
             Fact::ChainEnd { head } => {
-                let day = super::machine::SystemClock.wall().to_zoned(self.zone.clone()).date();
+                let day = machine::SystemClock.wall().to_zoned(self.zone.clone()).date();
                 if self.is_news("chain-end".to_owned(), &format!("{} {day}", head.hash)) {
                     info!(event = "chain-end", rows = head.rows, head = head.hash, "so far goes the chain of events");
                 }

@@ -28,7 +28,7 @@ const CHAIN_END: Duration = Duration::from_mins(10);
 
 /// Runs until a signal asks it to end, or, `once`, until one look is done.
 pub(super) async fn run(config: Config, once: bool, json: bool) -> Result<Exit, Failure> {
-    let shutdown = signals::shutdown().map_err(unheard)?;
+    let shutdown = signals::shutdown().map_err(|error| unheard(&error))?;
     let service = Arc::new(Service::new(&config));
     let wired = wire::writing_world(&config, service.observers(&config)).await?;
     tokio::spawn(tell_the_end(shutdown.clone(), Arc::clone(&service)));
@@ -50,7 +50,7 @@ pub(super) async fn run(config: Config, once: bool, json: bool) -> Result<Exit, 
     Ok(exit)
 }
 
-fn unheard(error: std::io::Error) -> Failure {
+fn unheard(error: &std::io::Error) -> Failure {
     Failure::new(Exit::Internal, format!("signals cannot be heard: {error}"))
 }
 
@@ -60,7 +60,7 @@ async fn for_ever(
     shutdown: &CancellationToken,
     service: &Arc<Service>,
 ) -> Result<Summary, Failure> {
-    let hang_up = signals::hang_up().map_err(unheard)?;
+    let hang_up = signals::hang_up().map_err(|error| unheard(&error))?;
     let (caller, calls) = calls::line();
     let waking = caller.clone();
     let trigger = Trigger::start(move || waking.look()).await;

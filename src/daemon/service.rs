@@ -21,10 +21,10 @@ use crate::ports::observer::{Fact, Observer};
 const BEATS: u32 = 3;
 /// What a stop takes beside the answer that it waits for: a vault and a journal that write down what the answer was, and may
 /// be slow.
-const STORING: Duration = Duration::from_secs(120);
+const STORING: Duration = Duration::from_mins(2);
 /// How much longer a stop may take while a password is nowhere but here. It is asked for again at each try to store it, and
 /// these are never more than five minutes apart.
-const HOLDING: Duration = Duration::from_secs(15 * 60);
+const HOLDING: Duration = Duration::from_mins(15);
 
 /// The service manager.
 pub(super) struct Service {

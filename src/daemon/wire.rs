@@ -88,12 +88,11 @@ impl WireError {
             | Self::Unreachable { .. }
             | Self::Fixed { .. }
             | Self::Aws { .. } => Exit::Configuration,
-            Self::Transport { .. } | Self::Emulator { .. } => Exit::Unavailable,
             Self::Keys { .. } | Self::Identity { .. } | Self::VaultProxy { .. } => Exit::Denied,
             Self::Journal(error) => journal_exit(error),
             Self::Taken { .. } => Exit::Temporary,
             Self::Lock { cause, .. } if cause.kind() == durable::Kind::Denied => Exit::Denied,
-            Self::Lock { .. } => Exit::Unavailable,
+            Self::Transport { .. } | Self::Emulator { .. } | Self::Lock { .. } => Exit::Unavailable,
         }
     }
 }

@@ -196,6 +196,7 @@ struct Driver<'a> {
 }
 
 /// What performing an action came to.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on its way to the next step")]
 enum Performed {
     Event(Event),
     End(Ended),

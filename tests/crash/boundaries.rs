@@ -70,7 +70,7 @@ pub(crate) fn killed_at_every_moment(kind: Kind, account: &'static str, scenario
     let cases = |at: usize| {
         let ways = fates.iter().flat_map(|fate| [(*fate, false), (*fate, true)]).enumerate();
         // A server has more moments, and knows nothing of state directories: every other way is enough there.
-        let ways = ways.filter(|(number, _)| kind == Kind::Age || (at + number + number / 2) % 2 == 0);
+        let ways = ways.filter(|(number, _)| kind == Kind::Age || (at + number + number / 2).is_multiple_of(2));
         let case = |(_, (fate, state_is_lost))| Case {
             account,
             scenario,

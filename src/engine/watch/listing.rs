@@ -52,8 +52,8 @@ impl Engine {
         }
         self.has_news = true;
         match errand {
-            Errand::Listed(source, Ok(listed)) => self.listed(source, *listed),
-            Errand::Listed(source, Err(failure)) => self.unlisted(source, failure),
+            Errand::Listed(source, Ok(listed)) => self.listed(&source, *listed),
+            Errand::Listed(source, Err(failure)) => self.unlisted(&source, failure),
             Errand::Surveyed(source, found) => self.surveyed(&source, &found),
             Errand::Probed(tenant, true) => {
                 if let Some(tenant) = self.world.tenants.get(&tenant) {
@@ -73,21 +73,21 @@ impl Engine {
         }
     }
 
-    fn listed(&mut self, source: Source, mut listed: Listed) {
+    fn listed(&mut self, source: &Source, mut listed: Listed) {
         if listed.expiration == Told::Unheard {
             // The shortest expiration that there is would make whole tenants due because one answer was lost.
-            let Some(before) = self.roster.lists.get(&source) else {
-                return self.read_later(&source, Some(Exit::Unavailable), true);
+            let Some(before) = self.roster.lists.get(source) else {
+                return self.read_later(source, Some(Exit::Unavailable), true);
             };
             listed.expiration = before.expiration;
         }
-        let is_news = self.roster.lists.get(&source).is_none_or(|before| !before.says_the_same(&listed));
+        let is_news = self.roster.lists.get(source).is_none_or(|before| !before.says_the_same(&listed));
         let before = self.roster.lists.insert(source.clone(), listed);
-        if self.schedules.get(&source).is_some_and(|schedule| schedule.missing.is_some()) {
+        if self.schedules.get(source).is_some_and(|schedule| schedule.missing.is_some()) {
             // A provider that is back is back for its other kinds of account as well.
             self.read_again(|(tenant, _)| *tenant == source.0);
         }
-        if let (Some(before), Some(listed)) = (before, self.roster.lists.get(&source))
+        if let (Some(before), Some(listed)) = (before, self.roster.lists.get(source))
             && before.expiration != listed.expiration
         {
             let (from, to) = (before.expiration.to_string(), listed.expiration.to_string());
@@ -96,7 +96,7 @@ impl Engine {
         if is_news {
             self.rematch();
         }
-        let survey = errands::survey(Arc::clone(&self.world), source.clone(), self.roster.of(&source));
+        let survey = errands::survey(Arc::clone(&self.world), source.clone(), self.roster.of(source));
         let epoch = self.epoch;
         self.errands.push(Box::pin(async move { (epoch, survey.await) }));
     }
@@ -104,7 +104,9 @@ impl Engine {
     /// Matches lists and rules anew: accounts come and go.
     pub(super) fn rematch(&mut self) {
         let (gone, discovery) = self.roster.rematch(&self.world);
-        gone.iter().for_each(|name| self.queue.remove(name));
+        for name in &gone {
+            self.queue.remove(name);
+        }
         self.has_conflicts = !discovery.conflicts.is_empty();
         for problem in &discovery.conflicts {
             self.world.note(&Fact::Conflict { problem: &problem.to_string() });
@@ -114,16 +116,16 @@ impl Engine {
         }
     }
 
-    fn unlisted(&mut self, source: Source, failure: Failure) {
+    fn unlisted(&mut self, source: &Source, failure: Failure) {
         let exit = provider_exit(&failure.error);
-        if !self.roster.lists.contains_key(&source) {
+        if !self.roster.lists.contains_key(source) {
             let promoting = errands::promote(Arc::clone(&self.world), failure, self.patience());
             self.turns.push(Box::pin(async move {
                 promoting.await;
                 None
             }));
         }
-        self.read_later(&source, Some(exit), true);
+        self.read_later(source, Some(exit), true);
     }
 
     fn surveyed(&mut self, source: &Source, found: &[Surveyed]) {

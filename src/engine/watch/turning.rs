@@ -25,7 +25,7 @@ impl Engine {
     /// Begins the turns that may begin; says when a pace allows the next one.
     pub(super) fn begin_turns(&mut self, now: Duration) -> Option<Duration> {
         self.queue.ripen(now);
-        let paced = Cell::new(None);
+        let held_up = Cell::new(None);
         loop {
             let (world, slots, paces, lanes) = (&self.world, &self.slots, &self.paces, self.roster.lanes());
             let admits = |lane: &Arc<Lane>, class: Class| {
@@ -40,11 +40,11 @@ impl Engine {
                     return false;
                 }
                 let Some(until) = paces.until(&lane.tenant, &lane.vault, now) else { return true };
-                paced.set(paced.get().into_iter().chain([until]).min());
+                held_up.set(held_up.get().into_iter().chain([until]).min());
                 false
             };
-            let Some((name, rank)) = self.queue.take(admits) else { return paced.get() };
-            paced.set(None);
+            let Some((name, rank)) = self.queue.take(admits) else { return held_up.get() };
+            held_up.set(None);
             self.begin_turn(&name, rank.class, now);
         }
     }
