@@ -138,7 +138,8 @@ impl Running {
     /// Waits until it has ended by itself.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Finished {
-        assert!(self.out.ends(), "it does not end:\n{}\n{}", self.out.text(), self.err.text());
+        self.out.ends();
+        assert!(self.has_ended(), "it does not end:\n{}\n{}", self.out.text(), self.err.text());
         self.ended()
     }
 
