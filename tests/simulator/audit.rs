@@ -247,7 +247,11 @@ impl Audit {
             || tenant.excused_until.is_some_and(|until| now < until);
         let days = if believes { tenant.days.min(tenant.days_before) } else { tenant.days };
         let lasts = SignedDuration::from_hours(24 * days);
-        let earliest = since + (lasts - self.earliest.min(lasts / 2)) - SignedDuration::from_mins(5);
+        let margin = SignedDuration::from_hours(2 * 24).min(lasts / 4);
+        let due = (lasts - margin - self.earliest).max(lasts / 2);
+        // The spread of a day brings it forward, and never into the first quarter of its life.
+        let due = (due - SignedDuration::from_hours(24)).max(lasts / 4);
+        let earliest = since + due - SignedDuration::from_mins(5);
         book.demand(now >= earliest || was_asked || is_edited, || {
             format!("{subject} is rotated at {now} although its password is of {since} and lasts {days} days")
         });

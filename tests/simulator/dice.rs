@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ncloud_rotator::ports::entropy::{Entropy, EntropyError};
 
-/// SplitMix64: small, and good enough to choose troubles and test passwords by.
+/// `SplitMix64`: small, and good enough to choose troubles and test passwords by.
 #[derive(Clone)]
 pub(crate) struct Dice(Arc<Mutex<u64>>);
 

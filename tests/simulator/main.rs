@@ -2,6 +2,12 @@
 //!
 //! The same seed is the same story; a failure names it. `watch=WORD` prints every fact with the word in it. For a long one:
 //! `SIMULATOR="seed=7 years=10 accounts=3000" cargo test --release --test simulator -- --ignored --nocapture`
+#![cfg(test)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "clippy excuses test functions only, and not what they call"
+)]
 
 mod audit;
 mod dice;

@@ -11,6 +11,7 @@ use futures::executor::LocalPool;
 use futures::future::RemoteHandle;
 use futures::task::LocalSpawnExt;
 use jiff::SignedDuration;
+use jiff::civil::Weekday;
 use ncloud_rotator::config::Config;
 use ncloud_rotator::domain::account::{Kind, Site, Subject};
 use ncloud_rotator::domain::cause::Cause;
@@ -27,7 +28,7 @@ use ncloud_rotator::ports::provider::Provider;
 use ncloud_rotator::ports::vault::Vault;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{Audit, BeginCheck, tenant_of};
+use crate::audit::{Audit, BeginCheck, Begins, tenant_of};
 use crate::dice::Dice;
 use crate::journal::SimJournal;
 use crate::provider::{SimGateway, SimProvider};
@@ -150,6 +151,9 @@ impl Story {
         };
         for tenant in 0..setup.tenants {
             story.audit.expiration(&format!("t{tenant}"), 180);
+        }
+        if setup.is_troubled {
+            story.refuses_beginnings(Box::new(keeps_to_its_window));
         }
         (0..setup.accounts).for_each(|_| story.comes());
         story.begin();
@@ -501,10 +505,14 @@ impl Story {
     }
 
     fn rules(&self) -> Vec<Arc<Managing>> {
-        let mut text = format!(
-            "[policies.default]\nrotate_before = \"{}d\"\npassword = {{ length = 16, avoid = \"url\" }}\n",
-            self.rotate_before
-        );
+        let mut text = String::new();
+        let scenes = "margin = \"1s\"\nspread = \"0s\"";
+        let windows = "windows = [{ cron = \"0 2 * * Tue-Thu\", lasts = \"3h\" }]\ntime_zone = \"America/New_York\"";
+        for (name, more) in [("anytime", ""), ("windowed", windows)] {
+            let more = if self.setup.is_troubled { more } else { scenes };
+            writeln!(text, "[policies.{name}]\nrotate_before = \"{}d\"\n{more}", self.rotate_before).unwrap();
+            writeln!(text, "password = {{ length = 16, avoid = \"url\" }}").unwrap();
+        }
         for vault in 0..self.vaults.len() {
             writeln!(text, "[vaults.v{vault}]\nkind = \"age-directory\"\npath = \"vault{vault}\"").unwrap();
             writeln!(text, "identity = {{ file = \"identity{vault}\" }}").unwrap();
@@ -514,7 +522,7 @@ impl Story {
             writeln!(text, "access_key = {{ env = \"A\" }}\nsecret_key = {{ env = \"S\" }}").unwrap();
             let vault = tenant % self.vaults.len();
             writeln!(text, "[[accounts]]\ntenant = \"t{tenant}\"\nkind = \"sub-account\"\nnames = [\"t*\"]").unwrap();
-            writeln!(text, "vault = \"v{vault}\"\npolicy = \"default\"").unwrap();
+            writeln!(text, "vault = \"v{vault}\"\npolicy = \"{}\"", policy_of(tenant)).unwrap();
         }
         let config = Config::parse(&text, "simulated.toml", Path::new("/")).unwrap();
         let managing = |rule: &ncloud_rotator::domain::rule::Rule| {
@@ -523,4 +531,24 @@ impl Story {
         };
         config.rules.iter().map(managing).collect()
     }
+}
+
+/// Half of the tenants have maintenance windows, in either vault.
+fn policy_of(tenant: usize) -> &'static str {
+    if tenant % 4 < 2 { "anytime" } else { "windowed" }
+}
+
+/// Whether a rotation that begins now keeps to the windows of its policy, or has reason not to: reckoned here by the clocks
+/// of the zone alone, apart from the product's own calendar.
+fn keeps_to_its_window(begins: &Begins<'_>) -> Result<(), String> {
+    let tenant: usize = tenant_of(begins.subject).trim_start_matches('t').parse().unwrap();
+    let local = begins.at.in_tz("America/New_York").unwrap();
+    let is_day = matches!(local.weekday(), Weekday::Tuesday | Weekday::Wednesday | Weekday::Thursday);
+    let is_open = is_day && (2..5).contains(&local.hour());
+    // Past its deadline, two days before the expiry, and an hour and the spread before that, nothing waits for a window.
+    let is_forced = begins.expires_at.is_some_and(|at| begins.at >= at - SignedDuration::from_hours(4 * 24));
+    if policy_of(tenant) == "anytime" || is_open || is_forced {
+        return Ok(());
+    }
+    Err(format!("{local} is in no window, and it expires at {:?}", begins.expires_at))
 }
