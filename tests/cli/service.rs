@@ -89,7 +89,7 @@ fn it_is_ready_tells_where_it_stands_and_says_that_it_ends() {
     let bench = Bench::new();
     let manager = Manager::of(&bench);
     let running = Manager::start(&bench, &["run"]);
-    assert_eq!(manager.next()[0], "READY=1");
+    manager.hears("READY=1");
     let status = manager.hears("STATUS=7 accounts; next is main/").concat();
     assert!(status.contains("+09:00"), "{status}");
     running.signal(Signal::SIGTERM);

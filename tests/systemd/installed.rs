@@ -19,37 +19,25 @@ pub(crate) const ACTIVE: [&str; 7] = ["svc-batch", "svc-report", "svc-backup", "
 /// Where the configuration is.
 pub(crate) const FILE: &str = "/etc/ncloud-rotator/ncloud-rotator.toml";
 
-const CONFIGURATION: &str = r#"
-[tenants.main]
-site            = "public"
-access_key      = { credential = "access-key" }
-secret_key      = { credential = "secret-key" }
-endpoints       = { sub_account = "http://ADDRESS", data_forest = "http://ADDRESS" }
-rate            = "100/s"
-request_timeout = "4s"
-
-[vaults.local]
-kind     = "age-directory"
-path     = "/var/lib/ncloud-rotator-vault/vault"
-identity = { credential = "age-identity" }
-
-[policies.default]
-expiration_days = 90
-on_adopt        = "rotate"
-
-[[accounts]]
-tenant = "main"
-kind   = "sub-account"
-names  = ["svc-*"]
-except = ["svc-legacy"]
-vault  = "local"
-
-[[accounts]]
-tenant = "main"
-kind   = "data-forest"
-names  = ["*"]
-vault  = "local"
-"#;
+/// The one that is shipped, for an emulator and with everything rotated at once.
+fn configuration(address: &str) -> String {
+    let shipped = include_str!("../../config/systemd.toml").replace("#:schema ./schema.json\n", "");
+    let endpoints = format!("endpoints = {{ sub_account = \"http://{address}\", data_forest = \"http://{address}\" }}");
+    let rule = "[[accounts]]\ntenant = \"main\"\nkind   = \"data-forest\"\nnames  = [\"*\"]\nvault  = \"local\"\n";
+    let mut text = format!("{shipped}\n{rule}");
+    for (from, to) in [
+        (
+            "[vaults.local]",
+            format!("{endpoints}\nrate = \"100/s\"\nrequest_timeout = \"4s\"\n\n[vaults.local]").as_str(),
+        ),
+        ("\"defer\"", "\"rotate\""),
+        ("names  = [\"svc-*\"]", "names  = [\"svc-*\"]\nexcept = [\"svc-legacy\"]"),
+    ] {
+        assert!(text.contains(from), "the configuration says nothing of {from}");
+        text = text.replace(from, to);
+    }
+    text
+}
 
 /// The service, its vault and the provider.
 pub(crate) struct Installed {
@@ -71,7 +59,7 @@ pub(crate) fn install() -> Installed {
     let room = Path::new("/tmp/emulator");
     make_dir(room, 0o700);
     let emulator = Emulator::start(room, "5m");
-    write(Path::new(FILE), &CONFIGURATION.replace("ADDRESS", emulator.address()), 0o644);
+    write(Path::new(FILE), &configuration(emulator.address()), 0o644);
     let vault = Vault::new("/var/lib/ncloud-rotator-vault/vault".into(), credential("age-identity"));
     Installed { emulator, vault }
 }

@@ -97,11 +97,15 @@ fn credentials_may_be_encrypted() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             fs::rename(credential(name), format!("/etc/{name}")).unwrap();
         }
-        let settings = units::text("drop-ins/encrypted-credentials.conf");
-        drop_in(RESIDENT, settings.split_once("[Service]\n").unwrap().1);
+        fs::write("/etc/credstore/ncloud-rotator.aws", "[default]\n").unwrap();
+        let settings =
+            ["encrypted-credentials.conf", "aws-credentials.conf"].map(|name| units::text(&format!("drop-ins/{name}")));
+        drop_in(RESIDENT, &settings.map(|text| text.split_once("[Service]\n").unwrap().1.to_owned()).concat());
         installed.start();
         fs::rename("/etc/age-identity", credential("age-identity")).unwrap();
         installed.is_settled(1);
+        let aws = "AWS_SHARED_CREDENTIALS_FILE=/run/credentials/ncloud-rotator.service/aws";
+        assert!(of_process("environ").split('\0').any(|variable| variable == aws), "{}", of_process("environ"));
     });
 }
 
@@ -112,9 +116,11 @@ fn a_reload_takes_a_good_file_and_refuses_a_bad_one_and_the_service_stays_up() {
         let installed = install();
         installed.start();
         let (first, sends) = (process(), installed.emulator.sends().len());
-        edit("rate            = \"100/s\"", "rate            = \"50/s\"");
+        edit("rate = \"100/s\"", "rate = \"50/s\"");
         systemctl(&format!("reload {RESIDENT}"));
-        assert!(log().contains("event=\"config-changed\" key=\"tenants.main.rate\""), "{}", log());
+        // Before 253 `systemctl` may be back before the service has read it.
+        until("the reload", || log().contains("event=\"config-changed\" key=\"tenants.main.rate\""));
+        until("its end", || log().contains("event=\"reloaded\""));
 
         // `systemctl` fails, the status tells why, and the service goes on with what it has.
         let good = edit("expiration_days = 90", "expiration_days = 91");
@@ -264,5 +270,10 @@ fn a_command_of_an_operator_works_on_the_services_own_vault() {
         assert!(!log().contains("vault-unreadable"), "{}", log());
         assert_eq!(installed.emulator.account("svc-batch").changes, 2);
         assert_eq!(run(&["rotate", "no-such-account", "--yes"]).0, Some(64));
+
+        // What the unit says of its credentials' directory is said of the command's.
+        drop_in(RESIDENT, &format!("LoadCredential=file:{FILE}\nEnvironment=NCLOUD_ROTATOR_CONFIG=%d/file"));
+        let (code, said) = run(&["check"]);
+        assert!(code == Some(0) && said.contains("/run/credentials/ncloud-rotator-command-"), "{said}");
     });
 }
