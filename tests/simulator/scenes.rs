@@ -49,12 +49,12 @@ fn a_clock_that_is_set_wrong_rotates_nothing_and_keeps_nothing_from_its_rotation
 fn what_became_due_in_a_suspended_machine_is_rotated_when_it_wakes_and_nothing_else_is() {
     let mut story = quiet();
     story.live_on(100.0);
-    story.time.go_to(story.time.elapsed() + Duration::from_secs(10 * 24 * 3600));
+    story.time.go_to(story.time.elapsed() + Duration::from_hours(10 * 24));
     story.live_on(1.0);
     assert_eq!(story.audit.rotations(), 0);
     story.live_on(DUE - 112.0);
     story.audit.machine_trouble();
-    story.time.go_to(story.time.elapsed() + Duration::from_secs(5 * 24 * 3600));
+    story.time.go_to(story.time.elapsed() + Duration::from_hours(5 * 24));
     let woken = story.time.now();
     story.live_on(0.1);
     assert_eq!((story.audit.settled_since(woken), story.audit.rotations()), (ALL, ACCOUNTS as u64));

@@ -180,7 +180,7 @@ impl Story {
             world.survey(discovery.managed).await.len()
         };
         let looking = self.pool.spawner().spawn_local_with_handle(looking).unwrap();
-        self.run_until(self.time.elapsed() + Duration::from_secs(60));
+        self.run_until(self.time.elapsed() + Duration::from_mins(1));
         assert_eq!(looking.now_or_never(), Some(self.accounts.len()));
     }
 
@@ -283,7 +283,9 @@ impl Story {
             (20, Event::Goes(0, false)),
             (1, Event::Tick),
         ];
-        now_and_then.into_iter().for_each(|(days, event)| self.some_day(days, event));
+        for (days, event) in now_and_then {
+            self.some_day(days, event);
+        }
     }
 
     fn happens(&mut self, event: Event) {
@@ -423,13 +425,13 @@ impl Story {
 
     fn ends(&mut self, softly: bool) {
         self.audit.machine_trouble();
-        if let Some(daemon) = self.daemon.take() {
-            if softly {
-                daemon.shutdown.cancel();
-                // It ends what is under way; whatever it takes.
-                daemon.handle.forget();
-            }
-            // A handle that is dropped takes its future with it, wherever that stands.
+        // A handle that is dropped takes its future with it, wherever that stands.
+        if let Some(daemon) = self.daemon.take()
+            && softly
+        {
+            daemon.shutdown.cancel();
+            // It ends what is under way; whatever it takes.
+            daemon.handle.forget();
         }
         if self.dice.happens(200_000) {
             self.journal = Arc::new(SimJournal::new(format!("j{}", self.scheduled)));
