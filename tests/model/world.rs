@@ -114,6 +114,7 @@ pub(crate) struct Replica {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "boxes would be hashed and compared through for every state")]
 pub(crate) enum Todo {
     /// Asked for by `step`, not performed yet.
     Perform(Action),
