@@ -175,7 +175,7 @@ impl Days {
         let heart = Heart { clock: self.clock.clone(), interval, beats: Mutex::new(vec![begin]) };
         self.pass_before(time, &heart).await;
         let beats = heart.beats.into_inner().unwrap().into_iter().chain([self.clock.boot()]).collect::<Vec<_>>();
-        beats.windows(2).map(|two| two[1].abs_diff(two[0])).max().unwrap()
+        beats.iter().zip(beats.iter().skip(1)).map(|(one, next)| next.saturating_sub(*one)).max().unwrap()
     }
 
     async fn pass_before(&self, time: Duration, heart: &dyn Heartbeat) {

@@ -14,11 +14,16 @@ fn analyze(words: &[&str], file: &str) -> Option<Output> {
     match Command::new("systemd-analyze").args(words).arg(file).env("SYSTEMD_COLORS", "0").output() {
         Ok(output) => Some(output),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            println!("skipped: there is no systemd-analyze");
+            skipped();
             None
         }
         Err(error) => panic!("systemd-analyze: {error}"),
     }
+}
+
+#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+fn skipped() {
+    eprintln!("skipped, for want of systemd-analyze on PATH");
 }
 
 /// What `verify` complains of. It ends with 0 after most complaints, so that what it says is what counts.

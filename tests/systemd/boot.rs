@@ -3,6 +3,7 @@
 //! The test's own executable is started again as a unit of that systemd, and runs the same test there.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -20,13 +21,13 @@ const PATIENCE: &str = "180";
 /// Runs `test`, which is the body of the test `name`, within a booted systemd.
 #[track_caller]
 pub(crate) fn booted(name: &str, test: impl FnOnce()) {
-    if env::var_os(INSIDE).is_some() {
+    if variable(INSIDE).is_some() {
         test();
         fs::write("/out/passed", "").unwrap();
         return;
     }
-    if env::var_os(SKIP).is_some_and(|value| value == "1") {
-        println!("skipped: {SKIP}=1");
+    if variable(SKIP).is_some_and(|value| value == "1") {
+        skipped();
         return;
     }
     let lacks = |what: &str| panic!("{what}; set {SKIP}=1 to do without the tests that boot systemd");
@@ -41,6 +42,16 @@ pub(crate) fn booted(name: &str, test: impl FnOnce()) {
     let told = fs::read_to_string(dir.path().join("out/log")).unwrap_or_default();
     let console = fs::read_to_string(dir.path().join("console")).unwrap_or_default();
     assert!(dir.path().join("out/passed").exists(), "within systemd:\n{told}\nthe console:\n{console}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test that boots a machine asks who starts it, and where it runs")]
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name)
+}
+
+#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+fn skipped() {
+    eprintln!("skipped, by {SKIP}=1");
 }
 
 /// Boots a machine that does nothing but this test, and returns when it is off again.

@@ -147,14 +147,20 @@ pub(crate) fn journal(options: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-impl Installed {
-    /// Starts the resident service, and waits until its first look is done.
-    #[track_caller]
-    pub(crate) fn start(&self) {
-        systemctl(&format!("start {RESIDENT}"));
-        until_property("StatusText", |status| status.starts_with("7 accounts; next is "));
-    }
+/// Starts the resident service, and waits until its first look is done.
+#[track_caller]
+pub(crate) fn start() {
+    systemctl(&format!("start {RESIDENT}"));
+    until_looked();
+}
 
+/// Waits until the resident service has looked, and nothing is under way.
+#[track_caller]
+pub(crate) fn until_looked() {
+    until_property("StatusText", |status| status.starts_with("7 accounts; next is "));
+}
+
+impl Installed {
     /// Every account's password was changed so often, and is the vault's current one.
     #[track_caller]
     pub(crate) fn is_settled(&self, changes: u64) {

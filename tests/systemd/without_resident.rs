@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::boot::booted;
-use crate::installed::{install, journal, property_of, systemctl};
+use crate::installed::{install, journal, property_of, start, systemctl};
 use crate::units::{ONCE, TIMER};
 
 #[test]
@@ -32,7 +32,7 @@ fn each_look_does_what_is_due_and_the_resident_service_goes_on_from_there() {
         systemctl(&format!("disable --now {TIMER}"));
 
         let sends = installed.emulator.sends().len();
-        installed.start();
+        start();
         assert_eq!(installed.emulator.sends().len(), sends);
         installed.has("df001", 1);
     });
