@@ -80,7 +80,7 @@ fn a_hang_up_lists_and_reads_anew_and_rotates_nothing() {
     assert_eq!(bench.emulator.sends().len(), 2);
 }
 
-/// As Kubernetes mounts a ConfigMap: the file is a link through a link to a directory, and that link is swapped.
+/// As Kubernetes mounts a `ConfigMap`: the file is a link through a link to a directory, and that link is swapped.
 #[test]
 fn a_swapped_link_is_a_changed_file() {
     let bench = Bench::new();
