@@ -74,10 +74,10 @@ impl Record {
         self.of(candidate).last().map(|answer| answer.unwrap_or(Answer::Ambiguous(Doubt::NeverHeard)))
     }
 
-    /// Whether any candidate but this one has a send with an ambiguous answer, or none.
+    /// Whether any candidate but these has a send with an ambiguous answer, or none.
     #[must_use]
-    pub fn doubtful_beside(&self, candidate: Token) -> bool {
-        self.sends.keys().any(|other| *other != candidate && self.doubtful(*other))
+    pub fn doubtful_beside(&self, candidates: [Option<Token>; 2]) -> bool {
+        self.sends.keys().any(|other| !candidates.contains(&Some(*other)) && self.doubtful(*other))
     }
 
     fn of(&self, candidate: Token) -> &[Option<Answer>] {

@@ -288,6 +288,10 @@ impl Rotation {
         let Some(pending) = pending else {
             return self.idle(at, &current, base);
         };
+        if hindrance.is_some() {
+            // It was current before: that it was accepted once says nothing any more.
+            return self.supersede(at, current.token, Spaced::No);
+        }
         if self.plan.goal == Goal::Rollback && !matches!(pending.version.owner, Owner::Rollback { .. }) {
             return Action::Finish(Outcome::RollbackStopped(RollbackStop::Unfinished));
         }
@@ -352,10 +356,10 @@ impl Rotation {
     fn idle(&mut self, at: Moment, current: &Version, base: Token) -> Action {
         if current.token != base {
             let ours = self.worked.is_some_and(|(token, _)| token == current.token);
-            return Action::Finish(if ours {
-                Outcome::Rotated(current.token)
-            } else {
-                Outcome::RotatedElsewhere(current.token)
+            return Action::Finish(match self.plan.goal {
+                _ if ours => Outcome::Rotated(current.token),
+                Goal::Rollback => Outcome::RollbackStopped(RollbackStop::Overtaken),
+                Goal::Rotate | Goal::Finish => Outcome::RotatedElsewhere(current.token),
             });
         }
         if let Some(lost) = self.carry {

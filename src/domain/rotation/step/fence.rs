@@ -39,10 +39,18 @@ impl Rotation {
     fn fence_end(&mut self, at: Moment, snapshot: &Snapshot, pending: &Pending) -> Option<Timestamp> {
         let (before, ended, permits) = match pending.predecessor {
             Predecessor::Ended { candidate, at, permits } => (candidate, at, permits),
-            // The secret may have been deleted and made anew while a request was under way.
-            Predecessor::Nothing if self.record.doubtful_beside(pending.candidate) => (None, None, None),
-            Predecessor::Nothing => return None,
+            Predecessor::Nothing => (None, None, None),
         };
+        // A request may be under way for a candidate that this secret does not tell of: it was deleted and made anew, put
+        // back from a copy, or the account was kept in another secret meanwhile. Nobody knows when that one stopped being
+        // pending, but that it was before this one was staged.
+        let elsewhere = self.record.doubtful_beside([Some(pending.candidate), before]);
+        if elsewhere {
+            return Some(self.counted(at, pending, pending.version.created_at));
+        }
+        if pending.predecessor == Predecessor::Nothing {
+            return None;
+        }
         let nothing_under_way = |before: Token| {
             let sent = u32::try_from(self.record.count(before)).ok();
             self.record.settled(before) && permits.is_some() && permits == sent
@@ -56,6 +64,11 @@ impl Rotation {
         if snapshot.sole && before.is_some_and(staged_here) {
             return None;
         }
+        Some(self.counted(at, pending, ended))
+    }
+
+    /// A fence from `ended`, or from the first look where that is unknown or in the future.
+    fn counted(&mut self, at: Moment, pending: &Pending, ended: Option<Timestamp>) -> Timestamp {
         let told = ended.filter(|ended| *ended <= at.now);
         let noted = self.fence_from.and_then(|(of, from)| (of == pending.candidate).then_some(from));
         // It had ended by either time: the earlier one is enough.
@@ -63,7 +76,7 @@ impl Rotation {
         if told.is_none() {
             self.fence_from = Some((pending.candidate, origin));
         }
-        Some(later(origin, self.plan.gateway.fence(self.plan.settle)))
+        later(origin, self.plan.gateway.fence(self.plan.settle))
     }
 }
 

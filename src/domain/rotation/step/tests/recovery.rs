@@ -83,6 +83,14 @@ fn nobody_adopts_a_secret_that_cannot_be_ours(#[case] why: Freeze) {
     }
 }
 
+#[test]
+fn what_was_current_before_is_not_promoted_for_an_acceptance_of_then() {
+    let before = Snapshot { hindrance: Some(Freeze::PendingIsPrevious), ..pending(0) };
+    let accepted = [(attempt(base(), 0), Some(Answer::Accepted))];
+    let action = Story::of(Goal::Rotate, Insistence::Adopt, &accepted).reads(&before);
+    assert_eq!(content(action), Some(Content::Fresh), "an adoption sets a new password");
+}
+
 // Rule 9: a human edited other keys.
 
 #[test]
@@ -183,6 +191,15 @@ fn a_rollback_never_turns_into_a_random_password_by_itself(
 }
 
 #[test]
+fn a_rollback_that_another_rotation_came_over_is_none() {
+    let mut story = rollback();
+    assert!(content(story.reads(&with_previous(OURS(base(), 3)))).is_some());
+    assert!(matches!(story.told(Event::VaultFailed(VaultTrouble::Moved)), Action::Read));
+    let theirs = Snapshot { current: Some(ours(base(), 1)), ..idle() };
+    assert_eq!(story.reads(&theirs), Action::Finish(Outcome::RollbackStopped(RollbackStop::Overtaken)));
+}
+
+#[test]
 fn a_rollback_is_finished_by_whoever_finds_it() {
     let found = staged_over(idle(), ROLLBACK, 0);
     for goal in [Goal::Finish, Goal::Rotate, Goal::Rollback] {
@@ -217,6 +234,24 @@ fn a_deletion_after_the_promotion_is_nobodys_business_here() {
     assert_eq!(story.told(Event::VaultFailed(VaultTrouble::Doubtful)), Action::Read);
     let deleted = Snapshot { current: Some(ours(base(), 0)), hindrance: Some(Freeze::ScheduledForDeletion), ..idle() };
     assert_eq!(story.reads(&deleted), Action::Finish(Outcome::Frozen(Freeze::ScheduledForDeletion)));
+}
+
+// Rule 7: a request for what the secret does not tell of.
+
+#[rstest]
+#[case::over_a_settled_one(fenced(Some(-100_000), Some(1)))]
+#[case::over_nothing(pending(0))]
+#[case::on_a_vault_that_counts_nothing(Snapshot { counts_permits: false, ..fenced(Some(-100_000), None) })]
+fn a_request_for_a_candidate_that_the_secret_lost_is_waited_for(#[case] found: Snapshot) {
+    let lost = attempt(Token::placeholder(), 77);
+    let known = [(base(), Some(Answer::Accepted)), (lost, None)];
+    let mut staged = found.clone();
+    staged.pending.as_mut().unwrap().version.created_at = Some(at(0));
+    assert_eq!(waits(Story::knowing(&known).reads(&staged)), Some((FENCE, Waiting::Fence)));
+    let mut story = Story::knowing(&known);
+    story.now = FENCE;
+    assert!(waits(story.reads(&staged)).is_none(), "it counts from the staging, so that no restart begins it anew");
+    assert!(waits(Story::knowing(&known[..1]).reads(&staged)).is_none(), "the journal's doubt is what it waits for");
 }
 
 // Rule 7 on a shared vault, and rule 8 for its clock.
