@@ -65,6 +65,28 @@ fn a_request_that_nobody_heard_of_is_fenced_off_and_so_is_what_a_lost_journal_kn
     bench.is_settled("svc-batch", 2);
 }
 
+#[test]
+fn a_request_for_what_a_copy_of_the_file_does_not_know_is_fenced_off() {
+    let bench = Bench::with_short_fence();
+    bench.run("rotate svc-batch").ends_with(0);
+    let file = bench.vault.file(&bench.secret("svc-batch"));
+    let copy = std::fs::read(&file).unwrap();
+    bench.emulator.fault_once("svc-batch", &json!({ "hold": {} }));
+    let running = bench.start("rotate svc-batch");
+    bench.emulator.until_sent("svc-batch", 2);
+    running.kill_9();
+    std::fs::write(&file, copy).unwrap();
+    let next = bench.start("rotate svc-batch");
+    next.complains("waiting for the fence");
+    next.finish().ends_with(0);
+    assert!(pause_before_the_last(&bench, "svc-batch") >= FENCE);
+    bench.emulator.release();
+    crate::process::until("the end of the request that was held", || {
+        bench.emulator.sends_of("svc-batch")[1]["status"] == 401
+    });
+    bench.is_settled("svc-batch", 2);
+}
+
 /// Between the last two requests for one account, as the gateway saw them.
 fn pause_before_the_last(bench: &Bench, name: &str) -> SignedDuration {
     let sends = bench.emulator.sends_of(name);
