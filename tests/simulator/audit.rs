@@ -26,8 +26,8 @@ pub(crate) type BeginCheck = Box<dyn Fn(&Begins<'_>) -> Result<(), String> + Sen
 pub(crate) struct Begins<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) at: Timestamp,
-    /// When the password expires; none when it was never rotated.
-    pub(crate) expires_at: Option<Timestamp>,
+    /// When the password expires; counted from when it came, when it was never rotated.
+    pub(crate) expires_at: Timestamp,
 }
 
 pub(crate) struct Audit {
@@ -255,7 +255,7 @@ impl Audit {
         book.demand(now >= earliest || was_asked || is_edited, || {
             format!("{subject} is rotated at {now} although its password is of {since} and lasts {days} days")
         });
-        let expires_at = rotated.map(|_| since + lasts);
+        let expires_at = since + lasts;
         if !was_asked && !is_edited {
             let begins = Begins { subject, at: now, expires_at };
             for check in self.checks.lock().unwrap().iter() {

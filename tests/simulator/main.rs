@@ -65,12 +65,11 @@ fn two_years_of_every_trouble() {
 fn a_check_of_the_moment_at_which_a_rotation_begins_is_heard() {
     let mut story = Story::new(Setup { days: 200, is_troubled: false, ..SHORT });
     story.refuses_beginnings(Box::new(|begins| {
-        let expiry = begins.expires_at.map_or("it was never rotated".to_owned(), |at| format!("it expires at {at}"));
-        Err(format!("{} at {}: {expiry}", begins.subject.kind, begins.at))
+        Err(format!("{} at {}, and it expires at {}", begins.subject.kind, begins.at, begins.expires_at))
     }));
     let heard = catch_unwind(AssertUnwindSafe(|| story.run())).unwrap_err();
     let heard = heard.downcast_ref::<String>().unwrap();
-    assert!(heard.contains("it was never rotated"), "{heard}");
+    assert!(heard.contains("sub-account at 2026-06-"), "{heard}");
 }
 
 #[test]
