@@ -225,8 +225,12 @@ impl Audit {
         let Some(watched) = book.accounts.get_mut(subject) else { return };
         watched.stored = secret.entries().filter_map(password).collect();
         watched.current = secret.current.as_ref().and_then(password);
+        let is_done = watched.is_pending && secret.pending.is_none();
         watched.is_pending = secret.pending.is_some();
         let breach = watched.breach();
+        if is_done {
+            book.asked.remove(subject);
+        }
         book.checked += 1;
         book.demand(breach.is_none(), || format!("{subject} at {now}: {}", breach.unwrap_or_default()));
     }
@@ -236,7 +240,7 @@ impl Audit {
         let now = self.time.now();
         let mut book = self.book();
         book.begun += 1;
-        let was_asked = book.asked.remove(subject);
+        let was_asked = book.asked.contains(subject);
         let Some(since) = book.accounts.get(subject).map(|watched| watched.since) else { return };
         let rotated = secret.current.as_ref().filter(|current| current.value.password().is_some());
         // What is counted from is the time of staging (rule 14), and sending may have had to wait.

@@ -97,7 +97,7 @@ impl Engine {
         known.not_before = now.saturating_add(match again {
             Again::Planned => Duration::ZERO,
             Again::At(at) => Duration::try_from(at.duration_since(here)).unwrap_or_default(),
-            Again::Failed => pause(NEXT_TURN, known.failures, &name.to_string()),
+            Again::Failed => pause(NEXT_TURN, known.failures, &name.to_string()).max(asked_for(result.as_ref(), here)),
         });
         known.asked = known.asked.take().filter(|_| matches!(result, Some(Outcomes::Unfinished { .. })));
         known.parked = parked.filter(|_| Arc::ptr_eq(&known.managed.tenant, &managed.tenant));
@@ -133,6 +133,14 @@ enum Again {
     At(Timestamp),
     /// Later and later.
     Failed,
+}
+
+/// How long the protocol itself wants to wait: a doubtful write must be seen by readers before it is settled, say.
+fn asked_for(result: Option<&Outcomes>, here: Timestamp) -> Duration {
+    match result {
+        Some(Outcomes::Unfinished { until, .. }) => Duration::try_from(until.duration_since(here)).unwrap_or_default(),
+        _ => Duration::ZERO,
+    }
 }
 
 fn again(result: Option<&Outcomes>, is_unread: bool, is_parked: bool, here: Timestamp) -> Again {
