@@ -151,7 +151,8 @@ impl Turn<'_> {
         }
         let mut chosen = choose(discovery, &self.args.names).map_err(|error| unknown(&error, not_listed))?;
         reports.extend(chosen.skipped.iter().map(|(managed, standing)| report(managed, Outcomes::skipped(standing))));
-        if self.deed == Deed::Resume {
+        // Of an account that was named, the rotation itself tells whether anything is unfinished, or frozen.
+        if self.deed == Deed::Resume && (self.args.all || self.args.dry_run) {
             let (unfinished, others) = self.unfinished(chosen.active).await;
             chosen.active = unfinished;
             reports.extend(others.iter().map(|managed| report(managed, Outcomes::nothing_unfinished())));
