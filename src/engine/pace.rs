@@ -1,6 +1,6 @@
 //! How fast new rotations follow one another: no faster than their tenant takes requests and their vault is to be written. Pure.
 //!
-//! The tenant's [`Limit`](super::limit::Limit) alone decides when a request may leave. This here only keeps from beginning
+//! The tenant's [`Limit`](crate::ports::limit::Limit) alone decides when a request may leave. This here only keeps from beginning
 //! what could not be sent yet, so that few candidates are pending at any time.
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! What is told, and what of it the journal keeps.
 //!
-//! There is one set of calls: whatever happens is a [`Fact`], and [`row`] says which facts are steps of a rotation, and so
+//! There is one set of calls: whatever happens is a [`Fact`], and `row` says which facts are steps of a rotation, and so
 //! become rows of the journal's chain. A step is told first and then written, and the next one is taken when the row is on
 //! the disk: rows are in the order of the steps, and a process that is killed loses at most the row of the step at which it
 //! stood. A queue behind the engine's back would lose whatever it held. A journal that cannot be written stops nothing: that
