@@ -49,6 +49,9 @@ pub const RELIST: SignedDuration = SignedDuration::from_mins(30);
 const TURN: Duration = Duration::from_secs(2);
 /// What is unfinished and goes on within this time counts as under way.
 const SOON: Duration = Duration::from_secs(30);
+/// What is due within this time is due: the gateway's time is known with an error, and an account is first seen at a time that
+/// it may be about to reach.
+const MOMENT: Duration = Duration::from_secs(2);
 /// How soon what did not end well gets another turn.
 const NEXT_TURN: Backoff = Backoff { floor: SignedDuration::from_secs(5), cap: SignedDuration::from_mins(15) };
 
@@ -215,8 +218,8 @@ fn pause(backoff: Backoff, failures: u32, seed: &str) -> Duration {
 impl Engine {
     /// Whether nothing is under way, nor about to go on.
     fn is_idle(&self, is_paced: bool) -> bool {
-        let soon = self.now().saturating_add(SOON);
-        let goes_on = self.first().is_some_and(|(_, plan)| plan.rank.class == Class::Finish && plan.not_before <= soon);
+        let within = |plan: Plan| if plan.rank.class == Class::Finish { SOON } else { MOMENT };
+        let goes_on = self.first().is_some_and(|(_, plan)| plan.not_before <= self.now().saturating_add(within(plan)));
         self.turns.is_empty() && self.errands.is_empty() && !is_paced && !goes_on
     }
 

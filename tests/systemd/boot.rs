@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::units;
 
@@ -38,10 +38,12 @@ pub(crate) fn booted(name: &str, test: impl FnOnce()) {
         lacks("there is no systemd-nspawn (Debian: apt-get install systemd-container)");
     }
     let dir = tempfile::Builder::new().prefix("boot").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    boot(name, dir.path());
-    let told = fs::read_to_string(dir.path().join("out/log")).unwrap_or_default();
-    let console = fs::read_to_string(dir.path().join("console")).unwrap_or_default();
-    assert!(dir.path().join("out/passed").exists(), "within systemd:\n{told}\nthe console:\n{console}");
+    let ended = boot(name, dir.path());
+    let [told, console] = ["out/log", "console"].map(|file| {
+        let read = fs::read(dir.path().join(file));
+        read.map_or_else(|error| error.to_string(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    });
+    assert!(dir.path().join("out/passed").exists(), "{ended}\nwithin systemd:\n{told}\nthe console:\n{console}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test that boots a machine asks who starts it, and where it runs")]
@@ -54,8 +56,9 @@ fn skipped() {
     eprintln!("skipped, by {SKIP}=1");
 }
 
-/// Boots a machine that does nothing but this test, and returns when it is off again.
-fn boot(name: &str, dir: &Path) {
+/// Boots a machine that does nothing but this test, and returns when it is off again. How it ended tells only how a failure
+/// came about: whether the test passed, the test itself says.
+fn boot(name: &str, dir: &Path) -> ExitStatus {
     let [units, programs, out] = ["units", "programs", "out"].map(|name| {
         fs::create_dir(dir.join(name)).unwrap();
         dir.join(name).display().to_string()
@@ -92,21 +95,42 @@ fn boot(name: &str, dir: &Path) {
         "systemd.mask=nftables.service".to_owned(),
         "systemd.mask=systemd-networkd-wait-online.service".to_owned(),
     ];
-    // A /run of its own: two machines, and a machine within a container, are not in each other's way.
-    let own_run = format!(
-        "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/nspawn && exec timeout -s KILL {PATIENCE} systemd-nspawn \"$@\""
-    );
     let console = fs::File::create(dir.join("console")).unwrap();
     let ended = Command::new("unshare")
-        .args(["--mount", "--propagation=private", "sh", "-c", &own_run, "sh"])
+        .args(["--mount", "--propagation=private", "sh", "-c", ALONE, "sh"])
+        .arg(dir.file_name().unwrap())
+        .args(["timeout", "-s", "KILL", PATIENCE, "systemd-nspawn"])
         .args(words)
         .stdin(Stdio::null())
         .stdout(console.try_clone().unwrap())
         .stderr(console)
         .status();
-    // How it ended says nothing: whether the test passed does.
-    ended.expect("unshare starts");
+    ended.expect("unshare starts")
 }
+
+/// Runs a command with a `/run` and control groups of its own: two machines, and a machine within a container, are not in each
+/// other's way. Without groups of its own a machine uses its caller's, and so does the other one: the first one to be off
+/// removes the group of a unit that the other one is about to start.
+const ALONE: &str = r#"
+name=$1; shift
+mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/nspawn || exit
+own() {
+    for tree in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+        case $tree in */systemd) is='[^:]*:name=systemd:' ;; *) is=0:: ;; esac
+        group=$(sed -n "s/^$is//p" /proc/self/cgroup)
+        [ ! -e "$tree$group/cgroup.procs" ] || echo "$tree${group%/}/$name"
+    done
+}
+groups=$(own)
+for group in $groups; do mkdir "$group" || exit; done
+(
+    for group in $groups; do sh -c 'echo $PPID' >"$group/cgroup.procs" || exit; done
+    exec "$@"
+)
+ended=$?
+for group in $groups; do find "$group" -depth -type d -exec rmdir {} +; done
+exit $ended
+"#;
 
 /// The units of the machine: those that are shipped, as they are, and the one that runs the test.
 fn install(dir: &Path, suite: &Path, name: &str) {

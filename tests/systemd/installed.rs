@@ -173,7 +173,8 @@ impl Installed {
     #[track_caller]
     pub(crate) fn has(&self, name: &str, changes: u64) {
         let live = self.emulator.account(name);
-        let document = self.vault.open(&self.secret(name)).expect("the secret is there");
+        let secret = self.vault.open(&self.secret(name));
+        let document = secret.unwrap_or_else(|| panic!("{name} has no secret; {}\n{}", property("StatusText"), log()));
         assert_eq!(document["current"]["value"]["password"], live.password, "{name}\n{}", log());
         assert!(document["pending"].is_null(), "{name} has a pending version");
         assert_eq!(live.changes, changes, "{name}");
