@@ -19,7 +19,7 @@ use super::due::{Due, Facts, Slot, Why, due};
 
 mod pace;
 
-pub use pace::{Apart, Hold, Limits, Pace};
+pub use pace::{Apart, Claim, DAY, Hold, Limits, Pace, Terms};
 
 /// An account to plan for.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ pub struct Plan<'a> {
 }
 
 /// A rotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// The account.
     pub account: &'a AccountName,
@@ -55,11 +55,11 @@ pub struct Entry<'a> {
     /// When its password expires; none when it never does.
     pub expires_at: Option<Timestamp>,
     /// What held it back, if anything did.
-    pub held: Option<Hold<'a>>,
+    pub held: Option<Hold>,
 }
 
 /// An account that is due and does not rotate within the plan's time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut<'a> {
     /// The account.
     pub account: &'a AccountName,
@@ -68,7 +68,7 @@ pub struct LeftOut<'a> {
     /// When its password expires; none when it never does.
     pub expires_at: Option<Timestamp>,
     /// What holds it.
-    pub held: Hold<'a>,
+    pub held: Hold,
 }
 
 /// What is wrong with a rotation that is planned, the worst first.
@@ -115,7 +115,7 @@ impl Entry<'_> {
     }
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
     /// By when it is rotated; none when it never expires.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
@@ -127,11 +127,27 @@ impl Candidate<'_> {
     pub fn is_overdue(&self, at: Timestamp) -> bool {
         self.deadline().is_some_and(|deadline| deadline <= at)
     }
+
+    /// What it asks of the pace at `at`.
+    #[must_use]
+    pub fn claim(&self, at: Timestamp) -> Claim<'a> {
+        let deadline = self.deadline();
+        let overdue = deadline.is_some_and(|deadline| deadline <= at);
+        let first_run = self.facts.is_first_run();
+        let terms = if self.facts.unfinished { Terms::Rates } else { Terms::All { first_run, overdue } };
+        Claim { account: self.account, vault: self.vault, policy: self.facts.policy, terms, deadline }
+    }
 }
 
 /// Plans every rotation from `now` up to `horizon`. What began before, `pace` knows.
 #[must_use]
-pub fn plan<'a>(now: Timestamp, horizon: Timestamp, accounts: &[Candidate<'a>], pace: Pace<'a>) -> Plan<'a> {
+pub fn plan<'a>(now: Timestamp, horizon: Timestamp, accounts: &[Candidate<'a>], pace: Pace) -> Plan<'a> {
+    let mut pace = pace;
+    for candidate in accounts {
+        if let Some(rotated) = candidate.facts.last_changed {
+            pace.rotated(candidate.account, rotated);
+        }
+    }
     let mut walk = Walk {
         horizon,
         pace,
@@ -160,26 +176,25 @@ pub fn plan<'a>(now: Timestamp, horizon: Timestamp, accounts: &[Candidate<'a>], 
 
 struct Walk<'a> {
     horizon: Timestamp,
-    pace: Pace<'a>,
+    pace: Pace,
     accounts: Vec<Walker<'a>>,
     future: BinaryHeap<Reverse<(Timestamp, usize)>>,
     ready: BTreeMap<Class<'a>, BTreeSet<(Timestamp, usize)>>,
     /// What held the first of a class last, and so all behind it.
-    holds: BTreeMap<Class<'a>, Hold<'a>>,
+    holds: BTreeMap<Class<'a>, Hold>,
     plan: Plan<'a>,
 }
 
 struct Walker<'a> {
     candidate: Candidate<'a>,
-    turn: Option<Turn<'a>>,
+    turn: Option<Turn>,
 }
 
 /// What an account waits for.
-#[derive(Clone, Copy)]
-struct Turn<'a> {
+struct Turn {
     from: Timestamp,
     why: Why,
-    held: Option<Hold<'a>>,
+    held: Option<Hold>,
 }
 
 /// How it stands with a class.
@@ -196,21 +211,13 @@ struct Class<'a> {
     tenant: &'a str,
     vault: &'a str,
     policy: &'a str,
-    unfinished: bool,
-    first_run: bool,
-    overdue: bool,
+    terms: Terms,
 }
 
 impl<'a> Class<'a> {
-    fn of(candidate: &Candidate<'a>, at: Timestamp) -> Self {
-        Self {
-            tenant: &candidate.account.tenant,
-            vault: candidate.vault,
-            policy: &candidate.facts.policy.name,
-            unfinished: candidate.facts.unfinished,
-            first_run: candidate.facts.is_first_run(),
-            overdue: candidate.is_overdue(at),
-        }
+    fn of(claim: &Claim<'a>) -> Self {
+        let Claim { account, vault, policy, terms, .. } = *claim;
+        Self { tenant: &account.tenant, vault, policy: &policy.name, terms }
     }
 }
 
@@ -219,7 +226,7 @@ impl<'a> Walk<'a> {
     fn seek(&mut self, number: usize, at: Timestamp) {
         let Some(walker) = self.accounts.get_mut(number) else { return };
         let facts = &mut walker.candidate.facts;
-        let mut held = walker.turn.and_then(|turn| turn.held);
+        let mut held = walker.turn.take().and_then(|turn| turn.held);
         let mut found = (at, due(at, facts));
         if let Due::Paused(pause) = found.1 {
             let unpaused = due(at, &Facts { paused: None, ..*facts }).time(at);
@@ -227,7 +234,6 @@ impl<'a> Walk<'a> {
             let Some(end) = end else {
                 let waits = unpaused.is_some_and(|time| time < self.horizon);
                 self.plan.left_out.extend(waits.then(|| walker.candidate.left_out(Hold::Paused(pause.scope))));
-                walker.turn = None;
                 return;
             };
             held = unpaused.is_some_and(|time| time < end).then_some(Hold::Paused(pause.scope)).or(held);
@@ -236,10 +242,7 @@ impl<'a> Walk<'a> {
         let (time, why) = match found.1 {
             Due::Now(why) => (found.0, why),
             Due::At(time, why) => (time, why),
-            Due::Never(_) | Due::Paused(_) => {
-                walker.turn = None;
-                return;
-            }
+            Due::Never(_) | Due::Paused(_) => return,
         };
         walker.turn = Some(Turn { from: time, why, held });
         self.future.push(Reverse((time, number)));
@@ -250,8 +253,8 @@ impl<'a> Walk<'a> {
         while let Some(Reverse((_, number))) = self.future.peek().copied().filter(|Reverse((time, _))| *time <= at) {
             self.future.pop();
             let Some(walker) = self.accounts.get(number) else { continue };
-            let class = Class::of(&walker.candidate, at);
-            let deadline = walker.candidate.deadline().unwrap_or(Timestamp::MAX);
+            let claim = walker.candidate.claim(at);
+            let (class, deadline) = (Class::of(&claim), claim.deadline.unwrap_or(Timestamp::MAX));
             self.ready.entry(class).or_default().insert((deadline, number));
         }
     }
@@ -284,13 +287,16 @@ impl<'a> Walk<'a> {
         loop {
             let (deadline, number) = self.head(class, at)?;
             let walker = self.accounts.get_mut(number)?;
-            let (earliest, held) = self.pace.earliest(&walker.candidate, at);
+            let (earliest, held) = self.pace.earliest(&walker.candidate.claim(at), at);
             let Some(held) = held else { return Some(Front::MayBegin(deadline, number)) };
+            let steps_aside = matches!(held, Hold::Apart(_));
+            if !steps_aside {
+                self.holds.insert(class, held.clone());
+            }
             if let Some(turn) = &mut walker.turn {
                 turn.held = Some(held);
             }
-            if !matches!(held, Hold::Apart(_)) {
-                self.holds.insert(class, held);
+            if !steps_aside {
                 return Some(Front::Held(earliest));
             }
             self.remove(class, deadline, number);
@@ -304,15 +310,15 @@ impl<'a> Walk<'a> {
         loop {
             let (deadline, number) = *self.ready.get(&class)?.first()?;
             let walker = self.accounts.get_mut(number)?;
-            let is_over = match walker.turn?.why.slot {
+            let is_over = match walker.turn.as_ref()?.why.slot {
                 Slot::Open(piece) => piece.span.until <= at,
                 Slot::Any | Slot::NoWindowLeft | Slot::BlackedOut => false,
             };
-            if !is_over && class == Class::of(&walker.candidate, at) {
+            if !is_over && class == Class::of(&walker.candidate.claim(at)) {
                 return Some((deadline, number));
             }
             if let Some(turn) = &mut walker.turn {
-                turn.held = turn.held.or(self.holds.get(&class).copied());
+                turn.held = turn.held.take().or_else(|| self.holds.get(&class).cloned());
             }
             self.remove(class, deadline, number);
             self.seek(number, at);
@@ -323,8 +329,8 @@ impl<'a> Walk<'a> {
         self.remove(class, deadline, number);
         let Some(walker) = self.accounts.get_mut(number) else { return };
         let Some(Turn { from, why, held }) = walker.turn.take() else { return };
-        let held = held.or_else(|| self.holds.get(&class).copied().filter(|_| from < at));
-        self.pace.begin(&walker.candidate, at);
+        let held = held.or_else(|| self.holds.get(&class).cloned().filter(|_| from < at));
+        self.pace.begin(&walker.candidate.claim(at), at);
         self.plan.entries.push(walker.candidate.entry(at, why, held));
         walker.candidate.facts = walker.candidate.facts.rotated(at);
         self.seek(number, at);
@@ -344,7 +350,8 @@ impl<'a> Walk<'a> {
         let waiting = std::mem::take(&mut self.ready);
         for (class, numbers) in waiting {
             for walker in numbers.into_iter().filter_map(|(_, number)| self.accounts.get(number)) {
-                let held = walker.turn.and_then(|turn| turn.held).or(self.holds.get(&class).copied());
+                let held = walker.turn.as_ref().and_then(|turn| turn.held.clone());
+                let held = held.or_else(|| self.holds.get(&class).cloned());
                 self.plan.left_out.extend(held.map(|held| walker.candidate.left_out(held)));
             }
         }
@@ -352,13 +359,13 @@ impl<'a> Walk<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    fn entry(&self, at: Timestamp, why: Why, held: Option<Hold<'a>>) -> Entry<'a> {
+    fn entry(&self, at: Timestamp, why: Why, held: Option<Hold>) -> Entry<'a> {
         let dates = self.facts.dates();
         let (deadline, expires_at) = dates.map_or((None, None), |dates| (dates.deadline, dates.expires_at));
         Entry { account: self.account, at, why, deadline, expires_at, held }
     }
 
-    fn left_out(&self, held: Hold<'a>) -> LeftOut<'a> {
+    fn left_out(&self, held: Hold) -> LeftOut<'a> {
         let dates = self.facts.dates();
         let (deadline, expires_at) = dates.map_or((None, None), |dates| (dates.deadline, dates.expires_at));
         LeftOut { account: self.account, deadline, expires_at, held }

@@ -9,19 +9,18 @@ use std::fmt;
 
 use jiff::SignedDuration;
 
-use super::Candidate;
 use crate::domain::Timestamp;
 use crate::domain::account::AccountName;
-use crate::domain::policy::Rate;
+use crate::domain::policy::Policy;
 use crate::domain::schedule::pause::Scope;
 
 /// What many accounts together must keep to. What a policy asks of its own accounts is in the policy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Rotations of each tenant. A tenant that is not named is not limited.
-    pub tenants: BTreeMap<String, Rate>,
-    /// Rotations into each vault. A vault that is not named is not limited.
-    pub vaults: BTreeMap<String, Rate>,
+    /// The time from one rotation of a tenant to the next. A tenant that is not named is not limited.
+    pub tenants: BTreeMap<String, SignedDuration>,
+    /// The time from one rotation into a vault to the next. A vault that is not named is not limited.
+    pub vaults: BTreeMap<String, SignedDuration>,
     /// Accounts that are kept apart.
     pub apart: Vec<Apart>,
 }
@@ -44,8 +43,8 @@ impl Apart {
 }
 
 /// What holds an account back that is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
     /// Its tenant's rate.
     Tenant,
     /// Its vault's rate.
@@ -55,15 +54,15 @@ pub enum Hold<'a> {
     /// The cap on accounts that are taken over.
     FirstRun,
     /// An account that it is kept apart from.
-    Apart(&'a AccountName),
+    Apart(AccountName),
     /// A pause.
     Paused(Scope),
 }
 
-impl Hold<'_> {
+impl Hold {
     /// The stable label.
     #[must_use]
-    pub const fn label(self) -> &'static str {
+    pub const fn label(&self) -> &'static str {
         match self {
             Self::Tenant => "tenant-rate",
             Self::Vault => "vault-rate",
@@ -75,7 +74,7 @@ impl Hold<'_> {
     }
 }
 
-impl fmt::Display for Hold<'_> {
+impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tenant => f.write_str("its tenant's rate"),
@@ -88,112 +87,348 @@ impl fmt::Display for Hold<'_> {
     }
 }
 
-/// What one rate is counted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Lane<'a> {
-    Tenant(&'a str),
-    Vault(&'a str),
-    CatchUp(&'a str),
+/// An account that asks for its turn, as far as its pace is concerned. All times are of the clock that [`Pace`] is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// The account.
+    pub account: &'a AccountName,
+    /// The vault that its secret is in.
+    pub vault: &'a str,
+    /// The policy of its rule.
+    pub policy: &'a Policy,
+    /// What it is held to.
+    pub terms: Terms,
+    /// By when it is rotated; none when it never expires.
+    pub deadline: Option<Timestamp>,
 }
 
-/// What has begun, as far as it matters for what may begin.
-#[derive(Debug)]
-pub struct Pace<'a> {
-    limits: &'a Limits,
-    last: BTreeMap<Lane<'a>, Timestamp>,
-    taken_over: BTreeMap<&'a str, Vec<Timestamp>>,
-    apart: Vec<BTreeMap<&'a AccountName, Timestamp>>,
+/// What a rotation is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Terms {
+    /// The rates of its tenant and its vault alone: it is unfinished (`protocol.md`, rule 12), or a person asked for it.
+    Rates,
+    /// Everything.
+    All {
+        /// Whether it is part of taking accounts over (`Facts::is_first_run`).
+        first_run: bool,
+        /// Whether its deadline has come.
+        overdue: bool,
+    },
+}
+
+impl Terms {
+    /// Whether it counts for `first_run_cap`.
+    #[must_use]
+    pub const fn is_first_run(self) -> bool {
+        matches!(self, Self::All { first_run: true, .. })
+    }
+
+    /// Whether it counts for `catch_up`.
+    #[must_use]
+    pub const fn catches_up(self) -> bool {
+        matches!(self, Self::All { overdue: true, .. })
+    }
+}
+
+/// What has begun, as far as it matters for what may begin. It knows no clock: whoever tells it times takes them all from one.
+#[derive(Debug, Clone, Default)]
+pub struct Pace {
+    limits: Limits,
+    tenants: BTreeMap<String, Timestamp>,
+    vaults: BTreeMap<String, Timestamp>,
+    /// By policy.
+    caught_up: BTreeMap<String, Timestamp>,
+    /// By policy.
+    taken_over: BTreeMap<String, TakenOver>,
+    /// For each group of accounts that are kept apart: when each was rotated last.
+    apart: Vec<BTreeMap<AccountName, Timestamp>>,
+}
+
+/// The accounts of a policy that were taken over, and when each was first tried: trying again is not taking over another.
+#[derive(Debug, Clone, Default)]
+struct TakenOver {
+    at: BTreeMap<AccountName, Timestamp>,
+    in_time: BTreeSet<(Timestamp, AccountName)>,
 }
 
 /// The time in which accounts that are taken over are counted.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-impl<'a> Pace<'a> {
-    /// Nothing has begun. What accounts were changed last counts for those that are kept apart from them.
+impl Pace {
+    /// Nothing has begun yet.
     #[must_use]
-    pub fn new(limits: &'a Limits, accounts: &[Candidate<'a>]) -> Self {
-        let changed = |group: &Apart| {
-            let members = accounts.iter().filter(|candidate| group.contains(candidate.account));
-            members.filter_map(|candidate| Some((candidate.account, candidate.facts.last_changed?))).collect()
-        };
-        let apart = limits.apart.iter().map(changed).collect();
-        Self { limits, last: BTreeMap::new(), taken_over: BTreeMap::new(), apart }
+    pub fn new(limits: Limits) -> Self {
+        let apart = limits.apart.iter().map(|_| BTreeMap::new()).collect();
+        Self { limits, apart, ..Self::default() }
     }
 
-    /// An account of a policy was taken over at `at`, before anything that is known here. To be told in the order of time.
-    pub fn taken_over(&mut self, policy: &'a str, at: Timestamp) {
-        self.taken_over.entry(policy).or_default().push(at);
-    }
-
-    /// How soon from `at` on an account that is due may begin, and what holds it until then. An unfinished rotation keeps to
-    /// rates alone (`protocol.md`, rule 12).
+    /// The same with other limits: what has begun still counts. Of accounts that nothing was kept apart from so far it is not
+    /// known when they were rotated.
     #[must_use]
-    pub fn earliest(&self, candidate: &Candidate<'a>, at: Timestamp) -> (Timestamp, Option<Hold<'a>>) {
-        let lanes = candidate.lanes(at).into_iter().flatten().filter_map(|lane| self.free(lane, candidate));
-        let others = (!candidate.facts.unfinished).then(|| [self.cap(candidate), self.near(candidate, at)]);
-        let holds = lanes.chain(others.into_iter().flatten().flatten()).filter(|(until, _)| *until > at);
-        holds.max_by_key(|(until, _)| *until).map_or((at, None), |(until, hold)| (until, Some(hold)))
+    pub fn under(self, limits: Limits) -> Self {
+        let rotated: BTreeMap<AccountName, Timestamp> = self.apart.into_iter().flatten().collect();
+        let mut pace = Self { apart: limits.apart.iter().map(|_| BTreeMap::new()).collect(), limits, ..self };
+        for (account, at) in rotated {
+            pace.rotated(&account, at);
+        }
+        pace
     }
 
-    /// An account begins.
-    pub fn begin(&mut self, candidate: &Candidate<'a>, at: Timestamp) {
-        for lane in candidate.lanes(at).into_iter().flatten() {
-            self.last.insert(lane, at);
-        }
-        if candidate.facts.is_first_run() {
-            self.taken_over(&candidate.facts.policy.name, at);
-        }
-        for (group, changed) in self.limits.apart.iter().zip(&mut self.apart) {
-            if group.contains(candidate.account) {
-                changed.insert(candidate.account, at);
+    /// An account was rotated at `at`.
+    pub fn rotated(&mut self, account: &AccountName, at: Timestamp) {
+        for (group, rotated) in self.limits.apart.iter().zip(&mut self.apart) {
+            if group.contains(account) {
+                let last = rotated.entry(account.clone()).or_insert(at);
+                *last = at.max(*last);
             }
         }
     }
 
-    /// When a lane is free again.
-    fn free(&self, lane: Lane<'a>, candidate: &Candidate<'a>) -> Option<(Timestamp, Hold<'a>)> {
-        let (rate, hold) = match lane {
-            Lane::Tenant(name) => (*self.limits.tenants.get(name)?, Hold::Tenant),
-            Lane::Vault(name) => (*self.limits.vaults.get(name)?, Hold::Vault),
-            Lane::CatchUp(_) => (candidate.facts.policy.catch_up, Hold::CatchUp),
-        };
-        Some((later(*self.last.get(&lane)?, rate.interval()), hold))
+    /// Whether an account is kept apart from others.
+    #[must_use]
+    pub fn keeps_apart(&self, account: &AccountName) -> bool {
+        self.limits.apart.iter().any(|group| group.contains(account))
+    }
+
+    /// An account of a policy was taken over at `at`, or tried to be.
+    pub fn taken_over(&mut self, policy: &str, account: &AccountName, at: Timestamp) {
+        self.taken_over.entry(policy.to_owned()).or_default().add(account, at);
+    }
+
+    /// An account of a policy was rotated past its deadline at `at`.
+    pub fn caught_up(&mut self, policy: &str, at: Timestamp) {
+        note(&mut self.caught_up, policy, at);
+    }
+
+    /// How soon from `at` on an account that is due may begin, and what holds it until then.
+    #[must_use]
+    pub fn earliest(&self, claim: &Claim<'_>, at: Timestamp) -> (Timestamp, Option<Hold>) {
+        let Claim { account, vault, policy, .. } = claim;
+        let rate =
+            |last: Option<&Timestamp>, interval: Option<&SignedDuration>, hold| Some((later(*last?, *interval?), hold));
+        let catch_up = claim.terms.catches_up().then(|| policy.catch_up.interval());
+        let holds = [
+            rate(self.tenants.get(&account.tenant), self.limits.tenants.get(&account.tenant), Hold::Tenant),
+            rate(self.vaults.get(*vault), self.limits.vaults.get(*vault), Hold::Vault),
+            rate(self.caught_up.get(&policy.name), catch_up.as_ref(), Hold::CatchUp),
+            self.cap(claim, at),
+            self.near(claim, at),
+        ];
+        let holds = holds.into_iter().flatten().filter(|(until, _)| *until > at);
+        holds.max_by_key(|(until, _)| *until).map_or((at, None), |(until, hold)| (until, Some(hold)))
+    }
+
+    /// An account begins.
+    pub fn begin(&mut self, claim: &Claim<'_>, at: Timestamp) {
+        note(&mut self.tenants, &claim.account.tenant, at);
+        note(&mut self.vaults, claim.vault, at);
+        if claim.terms.catches_up() {
+            self.caught_up(&claim.policy.name, at);
+        }
+        if claim.terms.is_first_run() {
+            self.taken_over(&claim.policy.name, claim.account, at);
+        }
+        self.rotated(claim.account, at);
+    }
+
+    /// An account that began at `at` turned out to have nothing to begin with; `rotated` is when it really was rotated last.
+    pub fn did_nothing(&mut self, account: &AccountName, policy: &str, at: Timestamp, rotated: Option<Timestamp>) {
+        if let Some(taken_over) = self.taken_over.get_mut(policy) {
+            taken_over.remove(account, at);
+        }
+        for group in &mut self.apart {
+            if group.get(account) == Some(&at) {
+                group.remove(account);
+            }
+        }
+        if let Some(rotated) = rotated {
+            self.rotated(account, rotated);
+        }
+    }
+
+    /// When the last of these has begun by its rates alone, when all of them begin as soon as they may.
+    #[must_use]
+    pub fn through<'c>(&self, claims: impl IntoIterator<Item = Claim<'c>>, at: Timestamp) -> Timestamp {
+        let mut soonest =
+            Self { apart: Vec::new(), limits: Limits { apart: Vec::new(), ..self.limits.clone() }, ..self.clone() };
+        let mut last = at;
+        for claim in claims {
+            let claim = Claim { terms: Terms::All { first_run: false, overdue: claim.terms.catches_up() }, ..claim };
+            let (until, _) = soonest.earliest(&claim, at);
+            soonest.begin(&claim, until);
+            last = last.max(until);
+        }
+        last
     }
 
     /// When one more account may be taken over: a day after the one that is the cap's number before it.
-    fn cap(&self, candidate: &Candidate<'a>) -> Option<(Timestamp, Hold<'a>)> {
-        let policy = candidate.facts.policy;
-        let taken_over = self.taken_over.get(policy.name.as_str()).filter(|_| candidate.facts.is_first_run())?;
-        let cap = usize::try_from(policy.first_run_cap.get()).ok()?;
-        let before = *taken_over.get(taken_over.len().checked_sub(cap)?)?;
-        Some((later(before, DAY), Hold::FirstRun))
+    fn cap(&self, claim: &Claim<'_>, at: Timestamp) -> Option<(Timestamp, Hold)> {
+        let taken_over = self.taken_over.get(&claim.policy.name).filter(|_| claim.terms.is_first_run())?;
+        let cap = usize::try_from(claim.policy.first_run_cap.get()).ok()?;
+        Some((taken_over.until(claim.account, cap, at)?, Hold::FirstRun))
     }
 
     /// When the accounts that it is kept apart from are far enough away; at its deadline it waits no longer.
-    fn near(&self, candidate: &Candidate<'a>, at: Timestamp) -> Option<(Timestamp, Hold<'a>)> {
-        let deadline = candidate.deadline().unwrap_or(Timestamp::MAX);
-        let groups = self.limits.apart.iter().zip(&self.apart).filter(|(group, _)| group.contains(candidate.account));
-        let others =
-            groups.flat_map(|(group, changed)| changed.iter().map(|(other, changed)| (*other, *changed, group.by)));
-        let near = others.filter(|(other, changed, _)| *other != candidate.account && *changed <= at);
-        let latest =
-            near.map(|(other, changed, by)| (later(changed, by).min(deadline), other)).max_by_key(|(until, _)| *until);
-        latest.map(|(until, other)| (until, Hold::Apart(other)))
+    fn near(&self, claim: &Claim<'_>, at: Timestamp) -> Option<(Timestamp, Hold)> {
+        if claim.terms == Terms::Rates {
+            return None;
+        }
+        let deadline = claim.deadline.unwrap_or(Timestamp::MAX);
+        let groups = self.limits.apart.iter().zip(&self.apart).filter(|(group, _)| group.contains(claim.account));
+        let others = groups.flat_map(|(group, rotated)| rotated.iter().map(|(other, at)| (other, *at, group.by)));
+        let near = others.filter(|(other, rotated, _)| *other != claim.account && *rotated <= at);
+        let latest = near.map(|(other, rotated, by)| (later(rotated, by).min(deadline), other));
+        latest.max_by_key(|(until, _)| *until).map(|(until, other)| (until, Hold::Apart(other.clone())))
     }
 }
 
-impl<'a> Candidate<'a> {
-    /// The lanes that it takes at `at`.
-    fn lanes(&self, at: Timestamp) -> [Option<Lane<'a>>; 3] {
-        let catches_up = !self.facts.unfinished && self.is_overdue(at);
-        [
-            Some(Lane::Tenant(&self.account.tenant)),
-            Some(Lane::Vault(self.vault)),
-            catches_up.then_some(Lane::CatchUp(&self.facts.policy.name)),
-        ]
+impl TakenOver {
+    fn add(&mut self, account: &AccountName, at: Timestamp) {
+        self.forget(at);
+        if !self.at.contains_key(account) {
+            self.at.insert(account.clone(), at);
+            self.in_time.insert((at, account.clone()));
+        }
+    }
+
+    fn remove(&mut self, account: &AccountName, at: Timestamp) {
+        if self.at.get(account) == Some(&at) {
+            self.at.remove(account);
+            self.in_time.remove(&(at, account.clone()));
+        }
+    }
+
+    /// Forgets what is a day old.
+    fn forget(&mut self, now: Timestamp) {
+        while let Some((at, account)) = self.in_time.first().filter(|(at, _)| later(*at, DAY) <= now).cloned() {
+            self.at.remove(&account);
+            self.in_time.remove(&(at, account));
+        }
+    }
+
+    /// When an account may be taken over beside these; none when it is one of them, or the cap leaves room.
+    fn until(&self, account: &AccountName, cap: usize, now: Timestamp) -> Option<Timestamp> {
+        if self.at.get(account).is_some_and(|at| later(*at, DAY) > now) {
+            return None;
+        }
+        let before = self.in_time.len().checked_sub(cap)?;
+        self.in_time.iter().nth(before).map(|(at, _)| later(*at, DAY))
+    }
+}
+
+/// Notes the latest time under a name.
+fn note(times: &mut BTreeMap<String, Timestamp>, name: &str, at: Timestamp) {
+    match times.get_mut(name) {
+        Some(last) => *last = at.max(*last),
+        None => {
+            times.insert(name.to_owned(), at);
+        }
     }
 }
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::domain::account::Kind;
+    use crate::domain::policy::tests::plain;
+    use crate::domain::policy::{Per, Rate};
+
+    const FIRST_RUN: Terms = Terms::All { first_run: true, overdue: false };
+    const OVERDUE: Terms = Terms::All { first_run: false, overdue: true };
+    const IN_TIME: Terms = Terms::All { first_run: false, overdue: false };
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_second(minutes * 60).unwrap()
+    }
+
+    fn name(name: &str) -> AccountName {
+        AccountName { tenant: "main".to_owned(), kind: Kind::SubAccount, name: name.to_owned() }
+    }
+
+    /// Two accounts are taken over in a day, six are caught up with in an hour, and `blue` and `green` are two hours apart.
+    fn world() -> (Policy, Limits, [AccountName; 4]) {
+        let rate = Rate { count: NonZeroU32::new(6).unwrap(), per: Per::Hour };
+        let policy = Policy { first_run_cap: NonZeroU32::new(2).unwrap(), catch_up: rate, ..plain() };
+        let names = ["blue".to_owned(), "main/sub-account/green".to_owned()].into();
+        let limits = Limits {
+            tenants: [("main".to_owned(), SignedDuration::from_mins(1))].into(),
+            vaults: [("slow".to_owned(), SignedDuration::from_mins(3))].into(),
+            apart: vec![Apart { names, by: SignedDuration::from_hours(2) }],
+        };
+        (policy, limits, ["blue", "green", "one", "two"].map(name))
+    }
+
+    #[test]
+    fn each_limit_holds_those_whom_it_is_for() {
+        let (policy, limits, [blue, green, one, two]) = world();
+        let claim = |account, vault, terms| Claim { account, vault, policy: &policy, terms, deadline: Some(at(90)) };
+        let mut pace = Pace::new(limits);
+        pace.begin(&claim(&blue, "slow", Terms::All { first_run: true, overdue: true }), at(0));
+        pace.taken_over(&policy.name, &one, at(-60));
+        let day = 24 * 60;
+        let held = |minute, hold| (at(minute), Some(hold));
+        for (account, vault, terms, now, expected) in [
+            (&two, "quick", Terms::Rates, 0, held(1, Hold::Tenant)),
+            (&two, "slow", Terms::Rates, 0, held(3, Hold::Vault)),
+            (&two, "slow", Terms::Rates, 3, (at(3), None)),
+            (&two, "quick", OVERDUE, 5, held(10, Hold::CatchUp)),
+            (&two, "quick", IN_TIME, 5, (at(5), None)),
+            (&two, "quick", FIRST_RUN, 5, held(day - 60, Hold::FirstRun)),
+            (&two, "quick", FIRST_RUN, day - 60, (at(day - 60), None)),
+            // Trying again is not taking over another.
+            (&one, "quick", FIRST_RUN, 5, (at(5), None)),
+            (&blue, "quick", IN_TIME, 5, (at(5), None)),
+            // At its deadline, after an hour and a half, it waits no longer.
+            (&green, "quick", IN_TIME, 5, held(90, Hold::Apart(blue.clone()))),
+            (&green, "quick", IN_TIME, 90, (at(90), None)),
+            (&green, "quick", Terms::Rates, 5, (at(5), None)),
+        ] {
+            let earliest = pace.earliest(&claim(account, vault, terms), at(now));
+            assert_eq!(earliest, expected, "{account} into {vault} at {now}: {terms:?}");
+        }
+    }
+
+    #[test]
+    fn a_turn_that_did_nothing_takes_nobodys_place() {
+        let (policy, limits, [blue, green, one, two]) = world();
+        let claim = |account| Claim { account, vault: "slow", policy: &policy, terms: FIRST_RUN, deadline: None };
+        let mut pace = Pace::new(limits);
+        pace.begin(&claim(&one), at(0));
+        pace.begin(&claim(&blue), at(10));
+        pace.did_nothing(&blue, &policy.name, at(10), Some(at(-30)));
+        assert_eq!(pace.earliest(&claim(&two), at(20)), (at(20), None));
+        assert_eq!(pace.earliest(&claim(&green), at(20)), (at(90), Some(Hold::Apart(blue))));
+    }
+
+    #[test]
+    fn other_limits_forget_nothing_that_has_begun() {
+        let (policy, limits, [blue, green, one, two]) = world();
+        let claim = |account, terms| Claim { account, vault: "slow", policy: &policy, terms, deadline: None };
+        let mut pace = Pace::new(limits.clone());
+        pace.begin(&claim(&one, FIRST_RUN), at(0));
+        pace.begin(&claim(&blue, FIRST_RUN), at(0));
+        let wider = Apart { by: SignedDuration::from_hours(9), ..limits.apart[0].clone() };
+        let pace = pace.under(Limits { apart: vec![wider], ..limits });
+        assert_eq!(pace.earliest(&claim(&two, FIRST_RUN), at(60)).1, Some(Hold::FirstRun));
+        assert_eq!(pace.earliest(&claim(&green, IN_TIME), at(60)), (at(9 * 60), Some(Hold::Apart(blue))));
+    }
+
+    #[test]
+    fn how_long_many_take_by_their_rates() {
+        let (policy, limits, names) = world();
+        let claims = |terms| names.iter().map(move |account| (account, terms));
+        for (vault, terms, last) in [("quick", IN_TIME, 3), ("slow", IN_TIME, 9), ("slow", OVERDUE, 30)] {
+            let claims =
+                claims(terms).map(|(account, terms)| Claim { account, vault, policy: &policy, terms, deadline: None });
+            assert_eq!(Pace::new(limits.clone()).through(claims, at(0)), at(last), "{vault} {terms:?}");
+        }
+        let pace = Pace::new(limits);
+        assert_eq!(pace.through([], at(5)), at(5));
+    }
 }

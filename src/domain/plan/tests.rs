@@ -43,12 +43,12 @@ fn mondays() -> Policy {
     Policy { calendar: Calendar::new(vec![window], Vec::new()).unwrap(), ..plain() }
 }
 
-fn planned<'a>(now: i64, until: i64, accounts: &[Candidate<'a>], limits: &'a Limits) -> Plan<'a> {
-    plan(day(now), day(until), accounts, Pace::new(limits, accounts))
+fn planned<'a>(now: i64, until: i64, accounts: &[Candidate<'a>], limits: &Limits) -> Plan<'a> {
+    plan(day(now), day(until), accounts, Pace::new(limits.clone()))
 }
 
 fn tenant_rate(rate: Rate) -> Limits {
-    Limits { tenants: [("main".to_owned(), rate)].into(), ..Limits::default() }
+    Limits { tenants: [("main".to_owned(), rate.interval())].into(), ..Limits::default() }
 }
 
 fn told(plan: &Plan<'_>) -> Vec<(String, Timestamp)> {
@@ -76,7 +76,7 @@ fn under_a_rate_the_earliest_deadline_comes_first() {
     let at = |number: i64| day(180) + hours(number);
     let expected = [("svc-001", at(0)), ("svc-002", at(1)), ("svc-000", at(2))].map(|(name, at)| (name.to_owned(), at));
     assert_eq!(told(&plan), expected);
-    let held: Vec<_> = plan.entries.iter().map(|entry| entry.held).collect();
+    let held: Vec<_> = plan.entries.iter().map(|entry| entry.held.clone()).collect();
     assert_eq!(held, [None, Some(Hold::Tenant), Some(Hold::Tenant)]);
 }
 
@@ -92,12 +92,12 @@ fn a_slow_tenant_and_a_slow_vault_hold_nobody_else() {
             .all(|entry| (entry.at == day(180)) == (entry.account.tenant == "other" || entry.account == &both[0]))
     );
 
-    limits = Limits { vaults: [("far".to_owned(), rate(1, Per::Hour))].into(), ..Limits::default() };
+    limits = Limits { vaults: [("far".to_owned(), hours(1))].into(), ..Limits::default() };
     let mut accounts = candidates(&both, &policy);
     accounts.iter_mut().take(3).for_each(|candidate| candidate.vault = "far");
     let plan = planned(180, 190, &accounts, &limits);
     let last = plan.entries.last().unwrap();
-    assert_eq!((last.at, last.held), (day(180) + hours(2), Some(Hold::Vault)));
+    assert_eq!((last.at, last.held.clone()), (day(180) + hours(2), Some(Hold::Vault)));
     assert_eq!(plan.entries.iter().filter(|entry| entry.at == day(180)).count(), 4);
 }
 
@@ -151,8 +151,9 @@ fn no_more_accounts_are_taken_over_in_a_day_than_the_cap_says() {
         Candidate { facts: Facts { last_changed: None, first_seen: day(10), ..facts }, ..candidate }
     };
     let accounts: Vec<_> = candidates(&names, &policy).into_iter().map(fresh).collect();
-    let mut pace = Pace::new(&limits, &accounts);
-    pace.taken_over("default", day(10) - hours(6));
+    let mut pace = Pace::new(limits.clone());
+    let before = AccountName { name: "before".to_owned(), ..names[0].clone() };
+    pace.taken_over("default", &before, day(10) - hours(6));
     let plan = plan(day(10), day(60), &accounts, pace);
     let times: Vec<Timestamp> = plan.entries.iter().map(|entry| entry.at).collect();
     let (first, later, next) = (day(10), day(11) - hours(6), day(11));
@@ -180,12 +181,12 @@ fn accounts_are_kept_apart_until_the_deadline() {
         let limits = Limits { apart: vec![pair], ..Limits::default() };
         let plan = planned(150, 200, &candidates(&names, &policy), &limits);
         let times: Vec<_> =
-            plan.entries.iter().map(|entry| (entry.account.name.as_str(), entry.at, entry.held)).collect();
+            plan.entries.iter().map(|entry| (entry.account.name.as_str(), entry.at, entry.held.clone())).collect();
         let [first, second] = expected.map(day);
-        let held = Some(Hold::Apart(&names[0]));
+        let held = Some(Hold::Apart(names[0].clone()));
         assert_eq!(
             times,
-            [("svc-000", first, None), ("svc-002", first, None), ("svc-001", second, held)],
+            [("svc-000", first, None), ("svc-002", first, None), ("svc-001", second, held.clone())],
             "{by} hours"
         );
     }
@@ -205,10 +206,10 @@ fn a_pause_is_told_and_ends() {
     accounts[1].facts.paused = Some(Pause { scope: Scope::Tenant, until: Some(day(191)) });
     let plan = planned(150, 200, &accounts, &limits);
     let [left_out] = plan.left_out.as_slice() else { panic!("{plan:?}") };
-    assert_eq!((left_out.account, left_out.held), (&names[0], Hold::Paused(Scope::Account)));
+    assert_eq!((left_out.account, left_out.held.clone()), (&names[0], Hold::Paused(Scope::Account)));
     let [entry] = plan.entries.as_slice() else { panic!("{plan:?}") };
     assert_eq!(
-        (entry.at, entry.held, entry.trouble()),
+        (entry.at, entry.held.clone(), entry.trouble()),
         (day(191), Some(Hold::Paused(Scope::Tenant)), Some(Trouble::Expired))
     );
     assert_eq!(planned(150, 170, &accounts, &limits), Plan::default(), "nothing was due");
@@ -259,8 +260,8 @@ proptest! {
             Candidate { facts, ..candidate }
         }).collect();
         let horizon = start + hours(24 * 120);
-        let made = plan(start, horizon, &accounts, Pace::new(&limits, &accounts));
-        prop_assert_eq!(&made, &plan(start, horizon, &accounts, Pace::new(&limits, &accounts)));
+        let made = plan(start, horizon, &accounts, Pace::new(limits.clone()));
+        prop_assert_eq!(&made, &plan(start, horizon, &accounts, Pace::new(limits.clone())));
 
         let interval = rate(per_hour, Per::Hour).interval();
         for pair in made.entries.windows(2) {
