@@ -1,34 +1,39 @@
-//! How fast new rotations follow one another: no faster than their tenant takes requests and their vault is to be written. Pure.
+//! The clock of the engine's [`Pace`](crate::domain::plan::Pace): the time since boot, which never steps, written as a point
+//! in time. Pure.
 //!
-//! The tenant's [`Limit`](crate::ports::limit::Limit) alone decides when a request may leave. This here only keeps from beginning
-//! what could not be sent yet, so that few candidates are pending at any time.
+//! A gateway's clock would be too coarse for rates (its `Date` has whole seconds), and no two of them are the same. What others
+//! tell in their own time, such as a vault's last change or a journal's row, counts by how long ago it was.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-/// When the next rotation may begin, since boot, by the names of tenants and vaults.
-#[derive(Debug, Default)]
-pub struct Paces {
-    tenants: HashMap<String, Duration>,
-    vaults: HashMap<String, Duration>,
+use jiff::Timestamp;
+
+/// The time since boot, as the pace is told it.
+#[must_use]
+pub fn moment(boot: Duration) -> Timestamp {
+    Timestamp::UNIX_EPOCH.saturating_add(boot).unwrap_or(Timestamp::MAX)
 }
 
-impl Paces {
-    /// Until when nothing may begin for this tenant and vault; none when it may now.
-    #[must_use]
-    pub fn until(&self, tenant: &str, vault: &str, now: Duration) -> Option<Duration> {
-        let until = self.tenants.get(tenant).max(self.vaults.get(vault)).copied();
-        until.filter(|until| *until > now)
-    }
+/// The time since boot that the pace means by a moment; zero for what was before it.
+#[must_use]
+pub fn boot(moment: Timestamp) -> Duration {
+    Duration::try_from(moment.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+}
 
-    /// Notes that one begins; each name comes with the time that is to pass until the next.
-    pub fn took(&mut self, tenant: (&str, Duration), vault: (&str, Option<Duration>), now: Duration) {
-        let (tenant, period) = tenant;
-        self.tenants.insert(tenant.to_owned(), now.saturating_add(period));
-        if let (vault, Some(period)) = vault {
-            self.vaults.insert(vault.to_owned(), now.saturating_add(period));
-        }
-    }
+/// `then`, a time of a clock that shows `here` at `now`, as the pace is told it.
+#[must_use]
+pub fn translated(then: Timestamp, here: Timestamp, now: Duration) -> Timestamp {
+    moment(now).checked_add(then.duration_since(here)).unwrap_or(if then > here {
+        Timestamp::MAX
+    } else {
+        Timestamp::MIN
+    })
+}
+
+/// The same for what has happened: a clock that was set back makes it no later than now.
+#[must_use]
+pub fn happened(then: Timestamp, here: Timestamp, now: Duration) -> Timestamp {
+    translated(then, here, now).min(moment(now))
 }
 
 #[cfg(test)]
@@ -36,21 +41,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_the_tenant_and_the_vault_must_be_ready() {
-        let at = Duration::from_secs;
-        let mut paces = Paces::default();
-        paces.took(("t", at(2)), ("slow", Some(at(10))), at(100));
-        for (tenant, vault, now, until) in [
-            ("t", "free", 100, Some(102)),
-            ("t", "free", 102, None),
-            ("u", "free", 100, None),
-            ("u", "slow", 100, Some(110)),
-            ("t", "slow", 109, Some(110)),
-            ("t", "slow", 110, None),
-        ] {
-            assert_eq!(paces.until(tenant, vault, at(now)), until.map(at), "{tenant} {vault} {now}");
+    fn what_others_tell_counts_by_how_long_ago_it_was() {
+        let (here, now) = (Timestamp::from_second(1_767_225_600).unwrap(), Duration::from_secs(500));
+        let hours = |hours| jiff::SignedDuration::from_hours(hours);
+        assert_eq!(boot(moment(now)), now);
+        for (hours_ago, seconds) in [(0, 500), (1, 500 - 3600), (-1, 500 + 3600)] {
+            let expected = Timestamp::from_second(seconds).unwrap();
+            let then = here - hours(hours_ago);
+            assert_eq!(translated(then, here, now), expected);
+            assert_eq!(happened(then, here, now), expected.min(moment(now)), "nothing has happened later than now");
         }
-        paces.took(("u", at(0)), ("free", None), at(100));
-        assert_eq!(paces.until("u", "free", at(100)), None);
+        assert_eq!(boot(translated(here - hours(1), here, now)), Duration::ZERO);
+        assert_eq!(translated(Timestamp::MIN, here, now), Timestamp::MIN);
+        assert_eq!(translated(Timestamp::MAX, here, now), Timestamp::MAX);
     }
 }

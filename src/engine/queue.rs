@@ -87,9 +87,9 @@ impl<K: Ord + Hash + Clone, L: Ord + Clone> Queue<K, L> {
     }
 
     /// Takes the first that is ready, among the lanes whose first is admitted.
-    pub fn take(&mut self, mut admits: impl FnMut(&L, Class) -> bool) -> Option<(K, Rank)> {
+    pub fn take(&mut self, mut admits: impl FnMut(&L, Class, &K) -> bool) -> Option<(K, Rank)> {
         let heads = self.ready.iter().filter_map(|(lane, ready)| Some((lane, ready.first()?)));
-        let admitted = heads.filter(|(lane, (rank, _))| admits(lane, rank.class));
+        let admitted = heads.filter(|(lane, (rank, key))| admits(lane, rank.class, key));
         let (_, (rank, key)) = admitted.min_by(|(_, one), (_, other)| one.cmp(other))?;
         let (rank, key) = (*rank, key.clone());
         self.remove(&key);
@@ -101,6 +101,12 @@ impl<K: Ord + Hash + Clone, L: Ord + Clone> Queue<K, L> {
     pub fn first(&self) -> Option<&K> {
         let ready = self.ready.values().filter_map(BTreeSet::first).min().map(|(_, key)| key);
         ready.or_else(|| self.waiting.first().map(|(_, key)| key))
+    }
+
+    /// Who becomes ready next.
+    #[must_use]
+    pub fn first_waiting(&self) -> Option<&K> {
+        self.waiting.first().map(|(_, key)| key)
     }
 
     /// When the next one becomes ready, since boot.
@@ -134,7 +140,7 @@ mod tests {
     }
 
     fn all(queue: &mut Queue<u8, u8>) -> Vec<u8> {
-        std::iter::from_fn(|| queue.take(|_, _| true).map(|(key, _)| key)).collect()
+        std::iter::from_fn(|| queue.take(|_, _, _| true).map(|(key, _)| key)).collect()
     }
 
     #[test]
@@ -169,8 +175,8 @@ mod tests {
         queue.put(&1_u8, &'a', rank(Class::Rotate, 1), at(0));
         queue.put(&2, &'b', rank(Class::Rotate, 2), at(0));
         queue.ripen(at(0));
-        assert_eq!(queue.take(|lane, _| *lane != 'a').map(|(key, _)| key), Some(2));
-        assert_eq!(queue.take(|lane, _| *lane != 'a').map(|(key, _)| key), None);
+        assert_eq!(queue.take(|lane, _, _| *lane != 'a').map(|(key, _)| key), Some(2));
+        assert_eq!(queue.take(|lane, _, _| *lane != 'a').map(|(key, _)| key), None);
         assert_eq!(queue.first(), Some(&1));
         queue.remove(&1);
         assert_eq!(queue.first(), None);
@@ -218,7 +224,7 @@ mod tests {
                         // A lane whose first is not admitted brings nothing, and lanes here admit by themselves alone.
                         let best = list.iter().filter(|(_, lane, _, time)| *time <= latest && admits(*lane));
                         let best = best.min_by_key(|(key, _, rank, _)| (*rank, *key)).map(|(key, _, rank, _)| (*key, *rank));
-                        prop_assert_eq!(queue.take(|lane, _| admits(*lane)), best);
+                        prop_assert_eq!(queue.take(|lane, _, _| admits(*lane)), best);
                         list.retain(|(key, ..)| Some(*key) != best.map(|(key, _)| key));
                     }
                 }

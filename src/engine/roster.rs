@@ -9,14 +9,16 @@ use jiff::{SignedDuration, Timestamp};
 use super::accounts::{Discovery, Listed, Managed};
 use super::drive::Parked;
 use super::errands::Source;
+use super::pace::translated;
 use super::queue::{Class, Rank};
 use super::report::vault_exit;
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::{AccountName, Kind};
 use crate::domain::cause::Cause;
-use crate::domain::due::{Due, Reason, Why};
+use crate::domain::due::{Due, Facts, Reason, Slot, Why, due};
 use crate::domain::exit::Exit;
+use crate::domain::plan::{Claim, Terms};
 
 /// Where accounts wait together: whatever hangs for one of them hangs for all of these, and for nobody else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,12 +28,29 @@ pub(super) struct Lane {
     pub(super) vault: String,
 }
 
+/// Accounts of a lane that the same limits hold: when the first of them may not begin, none behind it may.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Line {
+    pub(super) lane: Arc<Lane>,
+    pub(super) policy: String,
+    pub(super) terms: Terms,
+}
+
+/// What was last seen of an account's password.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) last_changed: Option<Timestamp>,
+    first_seen: Timestamp,
+}
+
 /// One account under management.
 pub(super) struct Known {
     pub(super) managed: Arc<Managed>,
     pub(super) lane: Arc<Lane>,
     /// Whether its secret could be read when it was last looked at; none before the first look.
     pub(super) is_read: Option<bool>,
+    /// None before it could be read.
+    pub(super) seen: Option<Seen>,
     /// What it waits for, and until when; none when nothing is planned.
     pub(super) plan: Option<Plan>,
     /// How a command ends because of its last turn, or of a secret that could not be read.
@@ -55,6 +74,7 @@ pub(super) struct Plan {
     /// For people: in the gateway's time.
     pub(super) at: Timestamp,
     pub(super) reason: Reason,
+    pub(super) slot: Slot,
 }
 
 /// The accounts, and the lists that they come from.
@@ -76,6 +96,7 @@ impl Known {
             managed,
             lane: Arc::new(lane),
             is_read: None,
+            seen: None,
             plan: None,
             exit: Exit::Success,
             failures: 0,
@@ -95,23 +116,89 @@ impl Known {
             self.plan = self.plan.map(|plan| Plan { not_before: plan.not_before.max(not_before), ..plan });
             return;
         }
-        let here = self.managed.now().unwrap_or_default();
-        let deadline = found.expires_at().unwrap_or(Timestamp::MAX);
-        self.plan = match found.due {
+        if let Ok(status) = &found.status {
+            self.seen = Some(Seen { last_changed: status.last_changed, first_seen: found.first_seen });
+        }
+        self.plan_due(found.due, now);
+    }
+
+    fn plan_due(&mut self, due: Option<Due>, now: Duration) {
+        let here = self.here();
+        let deadline = self.facts().and_then(|facts| facts.dates()?.deadline).unwrap_or(Timestamp::MAX);
+        self.plan = match due {
             None | Some(Due::Never(_) | Due::Paused(_)) => None,
-            Some(Due::Now(Why { reason, .. })) => {
+            Some(Due::Now(Why { reason, slot })) => {
                 let class = if reason == Reason::Unfinished { Class::Finish } else { Class::Rotate };
                 let not_before = now.max(self.not_before);
                 let pause = SignedDuration::try_from(not_before.saturating_sub(now)).unwrap_or_default();
                 let at = here.checked_add(pause).unwrap_or(Timestamp::MAX);
-                Some(Plan { rank: Rank { class, deadline }, not_before, at, reason })
+                Some(Plan { rank: Rank { class, deadline }, not_before, at, reason, slot })
             }
-            Some(Due::At(at, Why { reason, .. })) => {
+            Some(Due::At(at, Why { reason, slot })) => {
                 let pause = Duration::try_from(at.duration_since(here)).unwrap_or_default();
                 let not_before = now.saturating_add(pause).max(self.not_before);
-                Some(Plan { rank: Rank { class: Class::Rotate, deadline }, not_before, at, reason })
+                Some(Plan { rank: Rank { class: Class::Rotate, deadline }, not_before, at, reason, slot })
             }
         };
+    }
+
+    /// Plans the next turn by what is known, when its window has closed while it was held.
+    pub(super) fn plan_again(&mut self, now: Duration) {
+        let due = self.facts().map(|facts| due(self.here(), &facts));
+        self.plan_due(due, now);
+    }
+
+    /// Has its turn wait until `until`, since boot.
+    pub(super) fn put_off(&mut self, until: Duration, now: Duration) {
+        let here = self.here();
+        if let Some(plan) = &mut self.plan {
+            let pause = SignedDuration::try_from(until.saturating_sub(now)).unwrap_or_default();
+            (plan.not_before, plan.at) = (until, here.checked_add(pause).unwrap_or(Timestamp::MAX));
+        }
+    }
+}
+
+impl Known {
+    /// The time at its gateway.
+    pub(super) fn here(&self) -> Timestamp {
+        self.managed.now().unwrap_or_default()
+    }
+
+    /// What decides when it is due, if nothing is unfinished; none before it could be read.
+    pub(super) fn facts(&self) -> Option<Facts<'_>> {
+        self.seen.map(|seen| self.managed.facts(seen.last_changed, seen.first_seen, false))
+    }
+
+    /// What it asks of the pace when it is to have a turn of this class.
+    pub(super) fn claim(&self, class: Class, now: Duration) -> Claim<'_> {
+        let rule = &self.managed.managing.rule;
+        let facts = self.facts().filter(|_| class == Class::Rotate);
+        let deadline = facts.and_then(|facts| facts.dates()?.deadline);
+        let terms = match class {
+            Class::Finish | Class::Asked => Terms::Rates,
+            Class::Rotate => Terms::All {
+                first_run: facts.is_some_and(|facts| facts.is_first_run()),
+                overdue: deadline.is_some_and(|deadline| deadline <= self.here()),
+            },
+        };
+        let deadline = deadline.map(|deadline| translated(deadline, self.here(), now));
+        Claim { account: &self.managed.name, vault: &rule.vault, policy: &rule.policy, terms, deadline }
+    }
+
+    /// Where it waits for a turn of this class.
+    pub(super) fn line(&self, class: Class, now: Duration) -> Line {
+        let Claim { policy, terms, .. } = self.claim(class, now);
+        // What keeps to rates alone waits with everything else that does.
+        let policy = if terms == Terms::Rates { String::new() } else { policy.name.clone() };
+        Line { lane: Arc::clone(&self.lane), policy, terms }
+    }
+
+    /// Whether the window for which it was planned has closed.
+    pub(super) fn missed_its_window(&self) -> bool {
+        match self.plan.map(|plan| plan.slot) {
+            Some(Slot::Open(piece)) => piece.span.until <= self.here(),
+            Some(Slot::Any | Slot::NoWindowLeft | Slot::BlackedOut) | None => false,
+        }
     }
 }
 
@@ -119,8 +206,9 @@ impl Known {
     /// Plans a turn because a person asked for it.
     pub(super) fn plan_asked(&mut self, now: Duration) {
         let deadline = self.deadline();
-        let (rank, at) = (Rank { class: Class::Asked, deadline }, self.managed.now().unwrap_or_default());
-        self.plan = Some(Plan { rank, not_before: now.max(self.not_before), at, reason: Reason::Asked });
+        let (rank, at) = (Rank { class: Class::Asked, deadline }, self.here());
+        self.plan =
+            Some(Plan { rank, not_before: now.max(self.not_before), at, reason: Reason::Asked, slot: Slot::Any });
     }
 
     /// Plans the turn that goes on with what is parked.
@@ -128,7 +216,7 @@ impl Known {
         let wait = SignedDuration::try_from(self.not_before.saturating_sub(now)).unwrap_or_default();
         let at = self.managed.now().unwrap_or_default().checked_add(wait).unwrap_or(Timestamp::MAX);
         let rank = Rank { class: Class::Finish, deadline: self.deadline() };
-        self.plan = Some(Plan { rank, not_before: self.not_before, at, reason: Reason::Unfinished });
+        self.plan = Some(Plan { rank, not_before: self.not_before, at, reason: Reason::Unfinished, slot: Slot::Any });
     }
 
     fn deadline(&self) -> Timestamp {

@@ -21,6 +21,8 @@ pub struct Surveyed {
     pub managed: Managed,
     /// What its secret says, or why it says nothing.
     pub status: Result<Status, VaultError>,
+    /// When it was first seen here, as far as that matters: when it was never rotated.
+    pub first_seen: Timestamp,
     /// When it is due; none when its secret could not be read.
     pub due: Option<Due>,
 }
@@ -30,7 +32,7 @@ impl Surveyed {
     #[must_use]
     pub fn rotated(managed: Managed, now: Timestamp) -> Self {
         let due = Some(due(now, &managed.facts(Some(now), now, false)));
-        Self { managed, status: Ok(Status { last_changed: Some(now), unfinished: false }), due }
+        Self { managed, status: Ok(Status { last_changed: Some(now), unfinished: false }), first_seen: now, due }
     }
 
     /// When the password expires; none when it is unknown or never.
@@ -88,17 +90,17 @@ impl World {
             self.note(&Fact::VaultUnreadable { account: &managed.name, secret: &managed.secret, error: &error });
         }
         let now = managed.now().unwrap_or_else(|| self.clock.wall());
+        let mut first_seen = now;
         let due = match &status {
             Ok(Status { last_changed, unfinished }) => {
-                let first_seen = match last_changed {
-                    Some(_) => now,
-                    None => self.first_seen(&managed, now).await,
-                };
+                if last_changed.is_none() {
+                    first_seen = self.first_seen(&managed, now).await;
+                }
                 Some(due(now, &managed.facts(*last_changed, first_seen, *unfinished)))
             }
             Err(_) => None,
         };
-        Surveyed { managed, status, due }
+        Surveyed { managed, status, first_seen, due }
     }
 
     /// When the account was first seen here; a journal that cannot tell is said so, and counts from now.

@@ -3,7 +3,7 @@
 //! ```text
 //!                 ┌────────────────────────── errands: list ─► survey ◄─ every half hour, or asked for
 //!                 ▼                                             │
-//! wake ─► roster (what is known of each account) ─► queue ─► slots and paces ─► turn ─► what is known now ─┐
+//! wake ─► roster (what is known of each account) ─► queue ─► slots and pace ─►  turn ─► what is known now ─┐
 //!  ▲              ▲                                                                                        │
 //!  └─ the queue's own next time, trigger, signals, a person                                                │
 //!                 └────────────────────────────────────────────────────────────────────────────────────────┘
@@ -15,6 +15,7 @@
 
 mod calling;
 mod listing;
+mod pacing;
 mod turning;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,21 +24,22 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use self::pacing::Paced;
 use super::calls::{self, Calls};
 use super::errands::{Errand, Source};
-use super::pace::Paces;
 use super::queue::{Class, Queue};
-use super::roster::{Lane, Plan, Roster};
+use super::roster::{Lane, Line, Plan, Roster};
 use super::slots::Slots;
 use super::turn::Turned;
 use super::world::World;
 use crate::domain::account::AccountName;
 use crate::domain::backoff::Backoff;
 use crate::domain::exit::Exit;
+use crate::domain::plan::Pace;
 use crate::ports::heartbeat::Heartbeat;
 use crate::ports::observer::Fact;
 
@@ -99,6 +101,8 @@ struct Schedule {
     /// How often it, or the survey of its accounts, failed in a row.
     failures: u32,
     under_way: bool,
+    /// Whether it was ever read, or could not be.
+    is_tried: bool,
     /// How a command ends because the provider did not give it last time; none when it did.
     missing: Option<Exit>,
 }
@@ -113,10 +117,11 @@ struct Engine {
     relist: SignedDuration,
     shutdown: CancellationToken,
     roster: Roster,
-    queue: Queue<Arc<AccountName>, Arc<Lane>>,
+    queue: Queue<Arc<AccountName>, Line>,
     slots: Slots<Arc<Lane>>,
-    paces: Paces,
-    running: HashMap<Arc<AccountName>, Arc<Lane>>,
+    pace: Pace,
+    /// Who has a turn, and when it began, as the pace was told.
+    running: HashMap<Arc<AccountName>, Timestamp>,
     turns: FuturesUnordered<BoxFuture<'static, Option<Turning>>>,
     errands: FuturesUnordered<BoxFuture<'static, (u64, Errand)>>,
     schedules: BTreeMap<Source, Schedule>,
@@ -134,6 +139,7 @@ struct Engine {
 
 impl Engine {
     fn new(world: Arc<World>, relist: SignedDuration, shutdown: CancellationToken) -> Self {
+        let pace = Pace::new(world.limits());
         let schedules = world.kinds().into_iter().map(|source| (source, Schedule::default())).collect();
         Self {
             world,
@@ -143,7 +149,7 @@ impl Engine {
             roster: Roster::default(),
             queue: Queue::default(),
             slots: Slots::default(),
-            paces: Paces::default(),
+            pace,
             running: HashMap::new(),
             turns: FuturesUnordered::new(),
             errands: FuturesUnordered::new(),
@@ -203,9 +209,9 @@ impl Engine {
         let now = self.now();
         let errand = self.begin_errands(now);
         let paced = self.begin_turns(now);
-        self.is_idle = self.is_idle(paced.is_some());
-        self.tell_next();
-        let next = [errand, paced, self.queue.next()].into_iter().flatten().min();
+        self.is_idle = self.is_idle(paced.by_rate);
+        self.tell_next(&paced);
+        let next = [errand, paced.next, self.queue.next()].into_iter().flatten().min();
         next.map_or(LONGEST_SLEEP, |next| next.saturating_sub(now)).min(LONGEST_SLEEP)
     }
 }
@@ -217,10 +223,10 @@ fn pause(backoff: Backoff, failures: u32, seed: &str) -> Duration {
 /// What is told.
 impl Engine {
     /// Whether nothing is under way, nor about to go on.
-    fn is_idle(&self, is_paced: bool) -> bool {
+    fn is_idle(&self, by_rate: bool) -> bool {
         let within = |plan: Plan| if plan.rank.class == Class::Finish { SOON } else { MOMENT };
         let goes_on = self.first().is_some_and(|(_, plan)| plan.not_before <= self.now().saturating_add(within(plan)));
-        self.turns.is_empty() && self.errands.is_empty() && !is_paced && !goes_on
+        self.turns.is_empty() && self.errands.is_empty() && !by_rate && !goes_on
     }
 
     /// Who is next.
@@ -228,9 +234,27 @@ impl Engine {
         self.queue.first().and_then(|name| Some((name, self.roster.get(name)?.plan?)))
     }
 
+    /// Who has the next turn, and when: whoever is held has it when that is over.
+    fn next_after(&self, paced: &Paced) -> Option<(&Arc<AccountName>, Plan, Timestamp)> {
+        let now = self.now();
+        let is_sooner = |until: &Duration| self.queue.next().is_none_or(|next| *until <= next);
+        let held = paced.first.as_ref().zip(paced.next).filter(|(_, until)| is_sooner(until));
+        let name = match held {
+            Some((name, _)) => name,
+            None if paced.first.is_some() => self.queue.first_waiting()?,
+            None => self.queue.first()?,
+        };
+        let (name, known) = self.roster.entry(name)?;
+        let plan = known.plan?;
+        let at = held.map_or(plan.at, |(_, until)| {
+            known.here().saturating_add(until.saturating_sub(now)).unwrap_or(Timestamp::MAX)
+        });
+        Some((name, plan, at))
+    }
+
     /// Says what comes next, when nothing is under way.
-    fn tell_next(&mut self) {
-        let first = self.first();
+    fn tell_next(&mut self, paced: &Paced) {
+        let first = self.next_after(paced);
         let knows_nothing = self.schedules.values().any(|schedule| schedule.failures > 0)
             && !self.roster.iter().any(|(_, known)| known.is_read == Some(true));
         if !self.has_news || !self.is_idle || knows_nothing {
@@ -238,9 +262,9 @@ impl Engine {
         }
         self.world.note(&Fact::Next {
             accounts: self.roster.len(),
-            at: first.map(|(_, plan)| plan.at),
-            account: first.map(|(name, _)| name.as_ref()),
-            reason: first.map(|(_, plan)| plan.reason),
+            at: first.map(|(.., at)| at),
+            account: first.map(|(name, ..)| name.as_ref()),
+            reason: first.map(|(_, plan, _)| plan.reason),
         });
         self.has_news = false;
     }

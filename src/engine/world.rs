@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::record::Recorded;
 use crate::domain::account::{Kind, Site};
 use crate::domain::alias::LoginAlias;
 use crate::domain::gateway::Gateway;
 use crate::domain::password::Generator;
+use crate::domain::plan::{Apart, Limits};
 use crate::domain::policy::{PasswordExpiration, Setting};
 use crate::domain::rotation::{Block, Maker};
 use crate::domain::rule::Rule;
@@ -30,6 +33,8 @@ pub struct World {
     pub vaults: BTreeMap<String, Arc<dyn Vault>>,
     /// The time from the beginning of one new rotation to the next, for vaults that are to be spared.
     pub paces: BTreeMap<String, Duration>,
+    /// The accounts that are kept apart.
+    pub apart: Vec<Apart>,
     /// Which accounts, under which policy, into which secret; each refers to things above by name.
     pub rules: Vec<Arc<Managing>>,
     /// Times and attempts.
@@ -42,6 +47,17 @@ pub struct World {
     pub observer: Arc<dyn Observer>,
     /// What was recorded last.
     pub recorded: Arc<Recorded>,
+}
+
+impl World {
+    /// What all rotations together keep to.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let interval = |period: Duration| SignedDuration::try_from(period).unwrap_or(SignedDuration::MAX);
+        let tenants = self.tenants.iter().map(|(name, tenant)| (name.clone(), interval(tenant.limit.period())));
+        let vaults = self.paces.iter().map(|(name, period)| (name.clone(), interval(*period)));
+        Limits { tenants: tenants.collect(), vaults: vaults.collect(), apart: self.apart.clone() }
+    }
 }
 
 /// A rule, ready to work.

@@ -154,6 +154,7 @@ impl Days {
             tenants: [("main".to_owned(), Arc::new(tenant))].into(),
             vaults: [("local".to_owned(), vault.clone())].into(),
             paces: BTreeMap::new(),
+            apart: config.apart.clone(),
             rules: rules.collect(),
             journal: Arc::new(Journal::open(&dir.path().join("state"), &System, clock.wall()).unwrap()),
             clock: clock.clone(),

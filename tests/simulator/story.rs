@@ -497,6 +497,7 @@ impl Story {
             tenants,
             vaults: self.vaults.iter().enumerate().map(vault).collect(),
             paces: BTreeMap::from([("v1".to_owned(), Duration::from_millis(100))]),
+            apart: Vec::new(),
             rules: self.rules(),
             journal: Arc::clone(&self.journal) as _,
             clock,

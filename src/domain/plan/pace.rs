@@ -231,8 +231,8 @@ impl Pace {
         self.rotated(claim.account, at);
     }
 
-    /// An account that began at `at` turned out to have nothing to begin with; `rotated` is when it really was rotated last.
-    pub fn did_nothing(&mut self, account: &AccountName, policy: &str, at: Timestamp, rotated: Option<Timestamp>) {
+    /// An account that began at `at` turned out to have nothing to begin with. When it was really rotated is to be told anew.
+    pub fn did_nothing(&mut self, account: &AccountName, policy: &str, at: Timestamp) {
         if let Some(taken_over) = self.taken_over.get_mut(policy) {
             taken_over.remove(account, at);
         }
@@ -240,9 +240,6 @@ impl Pace {
             if group.get(account) == Some(&at) {
                 group.remove(account);
             }
-        }
-        if let Some(rotated) = rotated {
-            self.rotated(account, rotated);
         }
     }
 
@@ -401,7 +398,8 @@ mod tests {
         let mut pace = Pace::new(limits);
         pace.begin(&claim(&one), at(0));
         pace.begin(&claim(&blue), at(10));
-        pace.did_nothing(&blue, &policy.name, at(10), Some(at(-30)));
+        pace.did_nothing(&blue, &policy.name, at(10));
+        pace.rotated(&blue, at(-30));
         assert_eq!(pace.earliest(&claim(&two), at(20)), (at(20), None));
         assert_eq!(pace.earliest(&claim(&green), at(20)), (at(90), Some(Hold::Apart(blue))));
     }

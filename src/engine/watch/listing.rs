@@ -131,6 +131,7 @@ impl Engine {
     fn surveyed(&mut self, source: &Source, found: &[Surveyed]) {
         let now = self.now();
         for surveyed in found {
+            self.note_rotated(surveyed, now);
             let name = &surveyed.managed.name;
             let is_unfinished = surveyed.status.as_ref().is_ok_and(|status| status.unfinished);
             let Some(known) = self.roster.get_mut(name).filter(|known| known.parked.is_none() && known.asked.is_none())
@@ -162,7 +163,7 @@ impl Engine {
             0 => pause(Backoff { floor: self.relist, cap: self.relist }, 1, &seed),
             failures => pause(NEXT_TURN, failures, &seed),
         };
-        *schedule = Schedule { next: now.saturating_add(pause), failures, under_way: false, missing };
+        *schedule = Schedule { next: now.saturating_add(pause), failures, under_way: false, is_tried: true, missing };
     }
 
     /// Has lists read again at once.

@@ -1,6 +1,5 @@
 //! Whose turn begins, and what follows from its end.
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +9,12 @@ use super::{Engine, NEXT_TURN, TURN, Turning, pause};
 use crate::domain::account::AccountName;
 use crate::domain::exit::Exit;
 use crate::domain::rotation::Waiting;
+use crate::engine::accounts::Managed;
 use crate::engine::drive::Patience;
+use crate::engine::pace::moment;
 use crate::engine::queue::Class;
 use crate::engine::report::Outcomes;
-use crate::engine::roster::Lane;
+use crate::engine::survey::Surveyed;
 use crate::engine::turn::{Occasion, Turned, turn};
 
 impl Engine {
@@ -22,34 +23,7 @@ impl Engine {
         Patience { until, paced: false, only_hopeful: true, shutdown: self.shutdown.clone() }
     }
 
-    /// Begins the turns that may begin; says when a pace allows the next one.
-    pub(super) fn begin_turns(&mut self, now: Duration) -> Option<Duration> {
-        self.queue.ripen(now);
-        let held_up = Cell::new(None);
-        loop {
-            let (world, slots, paces, lanes) = (&self.world, &self.slots, &self.paces, self.roster.lanes());
-            let admits = |lane: &Arc<Lane>, class: Class| {
-                if !slots.may_run(lane, class, lanes) {
-                    return false;
-                }
-                if class == Class::Finish {
-                    return true;
-                }
-                let Some(tenant) = world.tenants.get(&lane.tenant) else { return true };
-                if tenant.stopped.why().is_some() || tenant.limit.is_awaited() {
-                    return false;
-                }
-                let Some(until) = paces.until(&lane.tenant, &lane.vault, now) else { return true };
-                held_up.set(held_up.get().into_iter().chain([until]).min());
-                false
-            };
-            let Some((name, rank)) = self.queue.take(admits) else { return held_up.get() };
-            held_up.set(None);
-            self.begin_turn(&name, rank.class, now);
-        }
-    }
-
-    fn begin_turn(&mut self, name: &Arc<AccountName>, class: Class, now: Duration) {
+    pub(super) fn begin_turn(&mut self, name: &Arc<AccountName>, class: Class, now: Duration) {
         let patience = self.patience();
         let Some(known) = self.roster.get_mut(name) else { return };
         let occasion = match (known.parked.take(), &known.asked) {
@@ -57,13 +31,14 @@ impl Engine {
             (None, Some(cause)) => Occasion::Asked(cause.clone()),
             (None, None) => Occasion::Planned,
         };
-        let (managed, lane) = (Arc::clone(&known.managed), Arc::clone(&known.lane));
-        if class != Class::Finish {
-            let of_vault = self.world.paces.get(&lane.vault).copied();
-            self.paces.took((&lane.tenant, managed.tenant.limit.period()), (&lane.vault, of_vault), now);
+        let (managed, lane, began) = (Arc::clone(&known.managed), Arc::clone(&known.lane), moment(now));
+        match class {
+            // The tenant's limit alone decides when what is unfinished is sent, and it may need nothing but a promotion.
+            Class::Finish => self.pace.rotated(name, began),
+            Class::Asked | Class::Rotate => self.pace.begin(&known.claim(class, now), began),
         }
         self.slots.take(&lane);
-        self.running.insert(Arc::clone(name), Arc::clone(&lane));
+        self.running.insert(Arc::clone(name), began);
         let turning = turn(Arc::clone(&self.world), managed, occasion, patience);
         let name = Arc::clone(name);
         self.turns.push(Box::pin(async move { Some((name, lane, turning.await)) }));
@@ -73,8 +48,9 @@ impl Engine {
         self.has_news = true;
         let Some((name, lane, turned)) = turned else { return };
         self.slots.give(&lane);
-        self.running.remove(&name);
+        let began = self.running.remove(&name);
         let Turned { managed, report, parked, known: found } = turned;
+        self.tell_pace(&managed, began.filter(|_| report.is_none()), found.as_ref());
         let result = report.map(|report| report.result);
         if matches!(result, Some(Outcomes::Rotated | Outcomes::RotatedElsewhere)) {
             self.rotated += 1;
@@ -111,6 +87,16 @@ impl Engine {
         self.enqueue(&name);
     }
 
+    /// What a turn showed that matters for when others may begin; `began_nothing` is when it began, if nothing was to be done.
+    fn tell_pace(&mut self, managed: &Managed, began_nothing: Option<Timestamp>, found: Option<&Surveyed>) {
+        if let Some(began) = began_nothing {
+            self.pace.did_nothing(&managed.name, &managed.managing.rule.policy.name, began);
+        }
+        if let Some(found) = found {
+            self.note_rotated(found, self.now());
+        }
+    }
+
     /// Puts an account where its plan says.
     pub(super) fn enqueue(&mut self, name: &AccountName) {
         let Some((name, known)) = self.roster.entry(name) else { return };
@@ -118,7 +104,7 @@ impl Engine {
             return;
         }
         match known.plan {
-            Some(plan) => self.queue.put(name, &known.lane, plan.rank, plan.not_before),
+            Some(plan) => self.queue.put(name, &known.line(plan.rank.class, self.now()), plan.rank, plan.not_before),
             None => self.queue.remove(name),
         }
     }

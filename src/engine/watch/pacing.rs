@@ -1,0 +1,159 @@
+//! Who may begin now, and who is held by what: one [`Pace`] for everything that begins here, the same as the plan's.
+//!
+//! ```text
+//! the first of each line ─► slots? tenant? ─► its window still open? its line still right? ─► pace ─► begins
+//!                             │ no             │ no: sorted anew, and the next is asked        │ held: its whole line waits
+//!                             ▼                ▼                                               ▼ apart: it alone waits
+//! ```
+//!
+//! The accounts of a line are held by the same limits, so that one question answers for all of them: ten thousand that wait
+//! for a cap cost a wake-up no more than one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Engine;
+use crate::domain::account::AccountName;
+use crate::domain::plan::{Hold, Pace};
+use crate::engine::pace::{boot, happened, moment};
+use crate::engine::queue::Class;
+use crate::engine::roster::{Lane, Line, Roster};
+use crate::engine::slots::Slots;
+use crate::engine::survey::Surveyed;
+use crate::engine::world::World;
+
+/// So many are sorted anew at one wake-up: a window that closes before thousands must not keep the heart from beating.
+const AT_ONCE: usize = 500;
+
+/// How it stands with the first of a line.
+enum Answer {
+    Begins,
+    /// Something that will wake the engine by itself must end first.
+    Waits,
+    /// Its line is held until then, since boot.
+    Held(Duration, Hold),
+    /// It steps aside until then, since boot.
+    Aside(Duration),
+    /// It is sorted anew.
+    Again,
+}
+
+/// What is held, and until when.
+#[derive(Debug, Default)]
+pub(super) struct Paced {
+    /// When the first may begin that may not now, since boot.
+    pub(super) next: Option<Duration>,
+    /// Who that is; none when there is only more to do at once.
+    pub(super) first: Option<Arc<AccountName>>,
+    /// Whether a rate holds anybody: one look goes on until no rate does, and waits for no cap.
+    pub(super) by_rate: bool,
+}
+
+impl Paced {
+    fn hold(&mut self, until: Duration, name: &Arc<AccountName>, hold: &Hold) {
+        self.by_rate |= matches!(hold, Hold::Tenant | Hold::Vault | Hold::CatchUp);
+        if self.next.is_none_or(|next| until < next) {
+            (self.next, self.first) = (Some(until), Some(Arc::clone(name)));
+        }
+    }
+}
+
+/// What decides who may begin.
+struct Gate<'e> {
+    world: &'e World,
+    roster: &'e Roster,
+    slots: &'e Slots<Arc<Lane>>,
+    pace: &'e Pace,
+    /// Whether every list was tried since the beginning: whoever is kept apart from somebody must know when that one was.
+    has_looked: bool,
+    now: Duration,
+}
+
+impl Gate<'_> {
+    fn ask(&self, line: &Line, class: Class, name: &AccountName) -> Answer {
+        if !self.slots.may_run(&line.lane, class, self.roster.lanes()) {
+            return Answer::Waits;
+        }
+        let (Class::Asked | Class::Rotate, Some(known)) = (class, self.roster.get(name)) else { return Answer::Begins };
+        let tenant = self.world.tenants.get(&line.lane.tenant);
+        if tenant.is_some_and(|tenant| tenant.stopped.why().is_some() || tenant.limit.is_awaited()) {
+            return Answer::Waits;
+        }
+        let claim = known.claim(class, self.now);
+        if claim.terms != line.terms || (class == Class::Rotate && known.missed_its_window()) {
+            return Answer::Again;
+        }
+        if class == Class::Rotate && !claim.terms.catches_up() && !self.has_looked && self.pace.keeps_apart(name) {
+            return Answer::Waits;
+        }
+        match self.pace.earliest(&claim, moment(self.now)) {
+            (_, None) => Answer::Begins,
+            (until, Some(Hold::Apart(_))) => Answer::Aside(boot(until)),
+            (until, Some(hold)) => Answer::Held(boot(until), hold),
+        }
+    }
+}
+
+impl Engine {
+    /// Begins the turns that may begin; says what is held.
+    pub(super) fn begin_turns(&mut self, now: Duration) -> Paced {
+        let has_looked = self.schedules.values().all(|schedule| schedule.is_tried);
+        let mut sorted = 0;
+        loop {
+            self.queue.ripen(now);
+            let (mut paced, mut aside) = (Paced::default(), Vec::new());
+            let (world, roster, slots, pace) = (self.world.as_ref(), &self.roster, &self.slots, &self.pace);
+            let gate = Gate { world, roster, slots, pace, has_looked, now };
+            let taken = self.queue.take(|line, class, name| match gate.ask(line, class, name) {
+                Answer::Begins => true,
+                Answer::Waits => false,
+                Answer::Held(until, hold) => {
+                    paced.hold(until, name, &hold);
+                    false
+                }
+                Answer::Aside(until) => {
+                    aside.push((Arc::clone(name), Some(until)));
+                    false
+                }
+                Answer::Again => {
+                    aside.push((Arc::clone(name), None));
+                    false
+                }
+            });
+            sorted += aside.len();
+            let is_settled = taken.is_none() && aside.is_empty();
+            for (name, until) in aside {
+                self.sort_again(&name, until, now);
+            }
+            if let Some((name, rank)) = taken {
+                self.begin_turn(&name, rank.class, now);
+            }
+            if is_settled {
+                return paced;
+            }
+            if sorted > AT_ONCE {
+                return Paced { next: Some(now), first: None, by_rate: true };
+            }
+        }
+    }
+
+    /// Puts an account that has lost its place where it belongs now: no earlier than `until`, or wherever its windows say.
+    fn sort_again(&mut self, name: &AccountName, until: Option<Duration>, now: Duration) {
+        let Some(known) = self.roster.get_mut(name) else { return };
+        match until {
+            Some(until) => known.put_off(until, now),
+            None if known.missed_its_window() => known.plan_again(now),
+            None => {}
+        }
+        self.enqueue(name);
+    }
+
+    /// Takes note of when an account that is kept apart from others was rotated, wherever that was.
+    pub(super) fn note_rotated(&mut self, found: &Surveyed, now: Duration) {
+        let managed = &found.managed;
+        let changed = found.status.as_ref().ok().and_then(|status| status.last_changed);
+        if let (Some(changed), Some(here)) = (changed.filter(|_| self.pace.keeps_apart(&managed.name)), managed.now()) {
+            self.pace.rotated(&managed.name, happened(changed, here, now));
+        }
+    }
+}
