@@ -16,6 +16,7 @@ use jsonschema::Validator;
 use ncloud_rotator::cli::artefacts::{completions, man_pages};
 use ncloud_rotator::config::{Config, reference, schema, schema_text};
 use ncloud_rotator::domain::account::Kind;
+use ncloud_rotator::domain::audit::What;
 use ncloud_rotator::domain::password::{Avoid, Profile, complies, specials};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -142,6 +143,18 @@ fn every_link_of_the_reference_leads_to_a_heading() {
         let file = file.split_once(')').map_or(file, |(file, _)| file);
         assert!(root().join("docs").join(file).exists(), "{file} is not there");
     }
+}
+
+/// Whoever reads a history finds each event's meaning, and none that no version writes.
+#[test]
+fn the_page_on_the_journal_tells_of_every_event() {
+    let page = fs::read_to_string(root().join("docs/journal.md")).unwrap();
+    let table = page.split("| event |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = table.lines().filter_map(|row| row.strip_prefix("| `")?.split('|').next());
+    let told: Vec<&str> = names.flat_map(|names| names.split('`').step_by(2)).collect();
+    let unique: BTreeSet<&str> = told.iter().copied().collect();
+    assert_eq!(unique.len(), told.len(), "one event has two rows: {told:?}");
+    assert_eq!(unique, What::ALL.iter().map(|what| what.label()).collect());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::machine::SystemClock;
 use crate::cli::args::Why;
 use crate::domain::account::AccountName;
-use crate::domain::audit::Entry;
+use crate::domain::audit::{Entry, What};
 use crate::domain::cause::{Cause, Who};
 use crate::domain::secret::SecretName;
 use crate::ports::clock::Clock;
@@ -28,7 +28,7 @@ pub(super) fn cause(command: &'static str, why: &Why) -> Cause {
 
 /// An act, and what it is about.
 pub(super) struct Act<'a> {
-    pub(super) what: &'static str,
+    pub(super) what: What,
     pub(super) account: Option<&'a AccountName>,
     pub(super) secret: Option<&'a SecretName>,
     /// An object without any secret.

@@ -16,6 +16,7 @@ use crate::cli::{ask, show};
 use crate::config::Config;
 use crate::domain::Timestamp;
 use crate::domain::account::{AccountName, Subject};
+use crate::domain::audit::What;
 use crate::domain::exit::Exit;
 use crate::domain::secret::SecretName;
 use crate::domain::token::Token;
@@ -80,7 +81,7 @@ async fn record(
     pending: &ListedVersion,
 ) -> Result<(), Failure> {
     let journal = wire::journal(config).await?;
-    let act = Act { what: "dropped", account, secret: Some(secret), detail: json!({ "token": pending.token }) };
+    let act = Act { what: What::Dropped, account, secret: Some(secret), detail: json!({ "token": pending.token }) };
     acts::record(&journal, act, &acts::cause("account drop", &words.why)).await.map_err(|error| {
         let message = format!("nothing was given up, since that cannot be recorded: {error}");
         Failure::new(journal_exit(&error), message)

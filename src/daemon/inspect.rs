@@ -13,6 +13,7 @@ use crate::cli::args::{Show, StageArg};
 use crate::cli::show;
 use crate::config::Config;
 use crate::domain::account::AccountName;
+use crate::domain::audit::What;
 use crate::domain::exit::Exit;
 use crate::domain::secret::SecretName;
 use crate::engine::accounts::Failure as NotListed;
@@ -116,7 +117,7 @@ async fn reveal(
     };
     let journal = wire::journal(config).await.map_err(|error| refused(error.exit(), error.to_string()))?;
     let detail = json!({ "stage": version.stage.label(), "token": version.token });
-    let act = Act { what: "revealed", account, secret: Some(name), detail };
+    let act = Act { what: What::Revealed, account, secret: Some(name), detail };
     let recorded = acts::record(&journal, act, &acts::cause("secret show", &args.why)).await;
     recorded.map_err(|error| refused(journal_exit(&error), error.to_string()))
 }

@@ -16,6 +16,7 @@ use super::{signals, wire};
 use crate::cli::show;
 use crate::config::Config;
 use crate::domain::account::AccountName;
+use crate::domain::audit::What;
 use crate::domain::cause::Cause;
 use crate::domain::exit::Exit;
 use crate::engine::calls;
@@ -34,14 +35,14 @@ pub(super) async fn run(config: Config, once: bool, json: bool) -> Result<Exit, 
     tokio::spawn(tell_the_end(shutdown.clone(), Arc::clone(&service)));
     let world = Arc::clone(&wired.world);
     info!(event = "started", config = config.file(), version = env!("CARGO_PKG_VERSION"), "ncloud-rotator runs");
-    record(&world, "started", json!({ "version": env!("CARGO_PKG_VERSION") })).await;
+    record(&world, What::Started, json!({ "version": env!("CARGO_PKG_VERSION") })).await;
     world.tell_chain_end().await;
     let (summary, exit) = if once {
         look_once(Arc::clone(&world), &shutdown, service.as_ref()).await
     } else {
         (for_ever(config, wired, &shutdown, &service).await?, Exit::Success)
     };
-    record(&world, "stopped", json!({ "rotated": summary.rotated, "unfinished": summary.unfinished })).await;
+    record(&world, What::Stopped, json!({ "rotated": summary.rotated, "unfinished": summary.unfinished })).await;
     world.tell_chain_end().await;
     tell(&summary);
     if json {
@@ -100,10 +101,10 @@ fn tell(summary: &Summary) {
 }
 
 /// Records that the daemon begins or ends. It does so all the same when that cannot be recorded.
-async fn record(world: &World, what: &'static str, detail: Value) {
+async fn record(world: &World, what: What, detail: Value) {
     let act = Act { what, account: None, secret: None, detail };
     if let Err(error) = acts::record(world.journal.as_ref(), act, &Cause::STARTUP).await {
-        warn!(event = "not-recorded", what, %error, "the journal's chain lacks this event");
+        warn!(event = "not-recorded", %what, %error, "the journal's chain lacks this event");
     }
 }
 

@@ -14,6 +14,7 @@ use crate::cli::args::{self, WhichTenant};
 use crate::cli::{ask, show};
 use crate::config::{Config, Tenant};
 use crate::domain::alias::LoginAlias;
+use crate::domain::audit::What;
 use crate::domain::cause::Cause;
 use crate::domain::exit::Exit;
 use crate::domain::policy::{PasswordExpiration, Setting};
@@ -177,19 +178,19 @@ impl Change<'_> {
         }
         let journal = wire::journal(self.config).await?;
         let detail = json!({ "tenant": self.which.name, "setting": self.setting, "from": from, "to": to });
-        self.record(&journal, "setting-set", detail).await.map_err(|error| {
+        self.record(&journal, What::SettingSet, detail).await.map_err(|error| {
             let message = format!("the setting is not changed, since that cannot be recorded: {error}");
             Failure::new(journal_exit(&error), message)
         })?;
         let Err(error) = set().await else { return Ok(true) };
         let detail = json!({ "tenant": self.which.name, "setting": self.setting, "reason": error.to_string() });
-        if let Err(error) = self.record(&journal, "setting-not-set", detail).await {
-            tracing::warn!(event = "not-recorded", what = "setting-not-set", %error, "the journal's chain lacks this event");
+        if let Err(error) = self.record(&journal, What::SettingNotSet, detail).await {
+            tracing::warn!(event = "not-recorded", what = %What::SettingNotSet, %error, "the journal's chain lacks this event");
         }
         Err(failure(self.which, &error))
     }
 
-    async fn record(&self, journal: &Journal, what: &'static str, detail: Value) -> Result<(), JournalError> {
+    async fn record(&self, journal: &Journal, what: What, detail: Value) -> Result<(), JournalError> {
         acts::record(journal, Act { what, account: None, secret: None, detail }, &self.cause).await
     }
 

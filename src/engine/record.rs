@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::AccountName;
-use crate::domain::audit::Entry;
+use crate::domain::audit::{Entry, What};
 use crate::domain::cause::Cause;
 use crate::domain::rotation::Goal;
 use crate::domain::secret::SecretName;
@@ -47,7 +47,7 @@ impl Recorded {
 
 /// A fact that the journal keeps.
 struct Row<'a> {
-    what: &'static str,
+    what: What,
     tenant: &'a str,
     account: Option<&'a AccountName>,
     secret: Option<&'a SecretName>,
@@ -57,16 +57,16 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn step(what: &'static str, account: &'a AccountName, secret: &'a SecretName, detail: Value) -> Self {
+    fn step(what: What, account: &'a AccountName, secret: &'a SecretName, detail: Value) -> Self {
         let tenant = account.tenant.as_str();
         Self { what, tenant, account: Some(account), secret: Some(secret), detail, goes_on: false }
     }
 
-    fn standing(what: &'static str, account: &'a AccountName, secret: &'a SecretName, detail: Value) -> Self {
+    fn standing(what: What, account: &'a AccountName, secret: &'a SecretName, detail: Value) -> Self {
         Self { goes_on: true, ..Self::step(what, account, secret, detail) }
     }
 
-    const fn of_tenant(what: &'static str, tenant: &'a str, detail: Value, goes_on: bool) -> Self {
+    const fn of_tenant(what: What, tenant: &'a str, detail: Value, goes_on: bool) -> Self {
         Self { what, tenant, account: None, secret: None, detail, goes_on }
     }
 
@@ -93,48 +93,48 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
                 Goal::Finish => "finish",
                 Goal::Rollback => "rollback",
             };
-            Row::standing("began", account, secret, json!({ "goal": goal, "account_id": subject.id }))
+            Row::standing(What::Began, account, secret, json!({ "goal": goal, "account_id": subject.id }))
         }
         Fact::Staged { account, secret, token, candidate, superseding } => {
-            let what = if superseding { "superseded" } else { "staged" };
+            let what = if superseding { What::Superseded } else { What::Staged };
             Row::step(what, account, secret, json!({ "token": token, "candidate": candidate }))
         }
         Fact::Sending { account, secret, candidate } => {
-            Row::step("sending", account, secret, json!({ "candidate": candidate }))
+            Row::step(What::Sending, account, secret, json!({ "candidate": candidate }))
         }
         Fact::Answered { account, secret, candidate, answer } => {
-            Row::step("answered", account, secret, json!({ "candidate": candidate, "answer": answer.label() }))
+            Row::step(What::Answered, account, secret, json!({ "candidate": candidate, "answer": answer.label() }))
         }
         Fact::Waits { account, secret, why, until, detail } => {
             let detail = json!({ "waits_for": why.label(), "until": until, "said": detail });
-            Row::standing("waiting", account, secret, detail)
+            Row::standing(What::Waiting, account, secret, detail)
         }
-        Fact::OnlyCopy { account, secret } => Row::standing("only-copy", account, secret, json!({})),
+        Fact::OnlyCopy { account, secret } => Row::standing(What::OnlyCopy, account, secret, json!({})),
         Fact::Rotated { account, secret, token, elsewhere } => {
-            let what = if elsewhere { "rotated-elsewhere" } else { "rotated" };
+            let what = if elsewhere { What::RotatedElsewhere } else { What::Rotated };
             Row::step(what, account, secret, json!({ "token": token }))
         }
         Fact::Unfinished { account, secret, why } => {
-            Row::standing("unfinished", account, secret, json!({ "reason": why }))
+            Row::standing(What::Unfinished, account, secret, json!({ "reason": why }))
         }
-        Fact::Failed { account, secret, why } => Row::standing("failed", account, secret, json!({ "reason": why })),
+        Fact::Failed { account, secret, why } => Row::standing(What::Failed, account, secret, json!({ "reason": why })),
         Fact::Frozen { account, secret, why } => {
-            Row::standing("frozen", account, secret, json!({ "reason": why.label() }))
+            Row::standing(What::Frozen, account, secret, json!({ "reason": why.label() }))
         }
         Fact::RollbackStopped { account, secret, why } => {
-            Row::standing("rollback-stopped", account, secret, json!({ "reason": why.label() }))
+            Row::standing(What::RollbackStopped, account, secret, json!({ "reason": why.label() }))
         }
-        Fact::Held { account, secret } => Row::standing("held", account, secret, json!({})),
+        Fact::Held { account, secret } => Row::standing(What::Held, account, secret, json!({})),
         Fact::TenantStopped { tenant, why } => {
-            Row::of_tenant("tenant-stopped", tenant, json!({ "tenant": tenant, "reason": why.label() }), false)
+            Row::of_tenant(What::TenantStopped, tenant, json!({ "tenant": tenant, "reason": why.label() }), false)
         }
         Fact::SettingEnforced { tenant, setting, from, to } => {
             let detail = json!({ "tenant": tenant, "setting": setting, "from": from, "to": to });
-            Row::of_tenant("setting-enforced", tenant, detail, false)
+            Row::of_tenant(What::SettingEnforced, tenant, detail, false)
         }
         Fact::SettingNotEnforced { tenant, setting, error } => {
             let detail = json!({ "tenant": tenant, "setting": setting, "reason": error.to_string() });
-            Row::of_tenant("setting-not-enforced", tenant, detail, true)
+            Row::of_tenant(What::SettingNotEnforced, tenant, detail, true)
         }
         // What was looked at, what comes next, and the journal's own troubles are for the log.
         Fact::Discovered { .. }
@@ -181,7 +181,7 @@ impl World {
         };
         match self.journal.append(vec![entry]).await {
             Ok(()) => self.recorded.learn(&row, cause),
-            Err(error) => self.not_recorded(row.what, row.account, &error),
+            Err(error) => self.not_recorded(row.what.label(), row.account, &error),
         }
     }
 
@@ -205,7 +205,7 @@ impl World {
                 gateway: None,
                 account: Some(managed.name.clone()),
                 secret: Some(managed.secret.clone()),
-                what: "found",
+                what: What::Found,
                 detail: detail.as_object().cloned().unwrap_or_default(),
                 cause: Cause::STARTUP,
             })
@@ -213,7 +213,7 @@ impl World {
         match self.journal.introduce(found.collect()).await {
             Ok(0) => {}
             Ok(accounts) => self.note(&Fact::Rebuilt { accounts }),
-            Err(error) => self.not_recorded("found", None, &error),
+            Err(error) => self.not_recorded(What::Found.label(), None, &error),
         }
     }
 

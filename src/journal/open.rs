@@ -13,7 +13,7 @@ use serde_json::Map;
 
 use super::schema::{self, Prepared};
 use super::trouble::Trouble;
-use crate::domain::audit::Entry;
+use crate::domain::audit::{Entry, What};
 use crate::domain::cause::Cause;
 use crate::durable;
 use crate::ports::entropy::Entropy;
@@ -92,7 +92,15 @@ fn began(now: Timestamp, id: &str, version: usize, origin: Option<&Origin>) -> E
         detail.insert("set_aside".to_owned(), name.to_string_lossy().into());
         detail.insert("because".to_owned(), because.clone().into());
     }
-    Entry { at: now, gateway: None, account: None, secret: None, what: "journal-began", detail, cause: Cause::STARTUP }
+    Entry {
+        at: now,
+        gateway: None,
+        account: None,
+        secret: None,
+        what: What::JournalBegan,
+        detail,
+        cause: Cause::STARTUP,
+    }
 }
 
 /// Makes an empty file that only its owner can read; SQLite gives its companions the same mode. A file that exists is not

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use ncloud_rotator::domain::account::{AccountName, Kind};
-use ncloud_rotator::domain::audit::{Entry, Verdict, Walk};
+use ncloud_rotator::domain::audit::{Entry, Verdict, Walk, What};
 use ncloud_rotator::domain::cause::Cause;
 use ncloud_rotator::journal::{About, Origin, Reader};
 use ncloud_rotator::ports::journal::Journal as _;
@@ -300,8 +300,9 @@ async fn chain(added: usize) -> TempDir {
 }
 
 /// An entry about an account of the tenant main.
-pub(crate) fn entry(name: &str, what: &'static str) -> Entry {
+pub(crate) fn entry(name: &str, what: &str) -> Entry {
     let account = AccountName { tenant: "main".to_owned(), kind: Kind::SubAccount, name: name.to_owned() };
+    let what = What::ALL.iter().copied().find(|known| known.label() == what).expect("an event's name");
     Entry {
         at: now(),
         gateway: None,

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::what::What;
 use crate::domain::Timestamp;
 use crate::domain::account::AccountName;
 use crate::domain::cause::Cause;
@@ -21,8 +22,8 @@ pub struct Entry {
     pub account: Option<AccountName>,
     /// Which secret it is about.
     pub secret: Option<SecretName>,
-    /// What: a stable name, the same as in the log.
-    pub what: &'static str,
+    /// What.
+    pub what: What,
     /// What more there is to say.
     pub detail: Map<String, Value>,
     /// What or who caused it.

@@ -7,9 +7,11 @@
 
 mod chain;
 mod entry;
+mod what;
 
 pub use chain::{BadHash, Flaw, Flawed, Hash, Head, Row, Verdict, Walk};
 pub use entry::Entry;
+pub use what::What;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ fn entry(number: u32) -> Entry {
         gateway: number.is_multiple_of(2).then(|| "2026-03-01T00:00:01Z".parse().unwrap()),
         account: Some(AccountName { tenant: "main".to_owned(), kind: Kind::SubAccount, name: format!("svc-{number}") }),
         secret: "ncloud/main/sub-account/svc".parse().ok(),
-        what: "staged",
+        what: What::Staged,
         detail,
         cause: Cause::SCHEDULE,
     }
