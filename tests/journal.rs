@@ -7,6 +7,8 @@
 
 #[path = "journal/events.rs"]
 mod events;
+#[path = "journal/pauses.rs"]
+mod pauses;
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
@@ -23,6 +25,9 @@ use ncloud_rotator::ports::entropy::{Entropy, EntropyError};
 use ncloud_rotator::ports::journal::Journal as _;
 use rand::TryRng;
 use tempfile::TempDir;
+
+/// The schema that this program writes.
+const NEWEST: i64 = 3;
 
 #[tokio::test]
 async fn a_record_is_read_back_send_by_send() {
@@ -170,10 +175,15 @@ async fn what_it_makes_is_for_the_owner_alone_and_a_folder_found_is_left_as_it_i
 fn a_newer_schema_is_refused_and_left_untouched() {
     let folder = folder();
     let id = open(folder.path()).id().to_owned();
-    set_version(folder.path(), 3);
+    set_version(folder.path(), NEWEST + 1);
     let told = Journal::open(folder.path(), &System, now()).unwrap_err().to_string();
-    assert!(told.contains("newer version") && told.contains("schema 3") && told.contains("journal.sqlite"), "{told}");
-    set_version(folder.path(), 2);
+    assert!(
+        told.contains("newer version")
+            && told.contains(&format!("schema {}", NEWEST + 1))
+            && told.contains("journal.sqlite"),
+        "{told}"
+    );
+    set_version(folder.path(), NEWEST);
     assert_eq!(open(folder.path()).id(), id);
 }
 

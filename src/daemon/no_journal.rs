@@ -1,11 +1,14 @@
 //! The journal of commands that only look: there is none, and nothing that needs one can be done.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::account::Subject;
 use crate::domain::audit::{Entry, Head};
 use crate::domain::rotation::{Answer, Record};
+use crate::domain::schedule::pause::{Change, Pauses};
 use crate::domain::token::Token;
 use crate::ports::journal::{Journal as JournalPort, JournalError, JournalTrouble, SendId};
 
@@ -14,6 +17,8 @@ use crate::ports::journal::{Journal as JournalPort, JournalError, JournalTrouble
 pub(super) struct NoJournal {
     /// Why the journal that is there cannot be read; none when there is none, which knows nothing.
     pub(super) trouble: Option<JournalError>,
+    /// The pauses of the journal that is there, for those that look at what they would do.
+    pub(super) pauses: Arc<Pauses>,
 }
 
 #[async_trait]
@@ -35,6 +40,14 @@ impl JournalPort for NoJournal {
     }
 
     async fn answered(&self, _: SendId, _: Answer) -> Result<(), JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn pauses(&self) -> Result<Arc<Pauses>, JournalError> {
+        Ok(Arc::clone(&self.pauses))
+    }
+
+    async fn change_pauses(&self, _: Vec<Change>, _: Vec<Entry>) -> Result<(), JournalError> {
         Err(NoJournal::error())
     }
 

@@ -42,7 +42,7 @@ fn journal(config: &Config) -> Result<Arc<dyn JournalPort>, Failure> {
         Ok(None) => Arc::new(NoJournal::default()),
         Err(error) => {
             tracing::error!(event = "journal-failed", %error, "what was sent is not known; nothing more will be sent");
-            Arc::new(NoJournal { trouble: Some(error) })
+            Arc::new(NoJournal { trouble: Some(error), ..NoJournal::default() })
         }
     })
 }

@@ -151,6 +151,24 @@ impl fmt::Display for AccountName {
     }
 }
 
+/// A text that is no [`AccountName`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no account as tenant/kind/name")]
+pub struct BadAccountName(pub String);
+
+impl FromStr for AccountName {
+    type Err = BadAccountName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = || {
+            let (tenant, rest) = text.split_once('/')?;
+            let (kind, name) = rest.split_once('/')?;
+            Some(Self { tenant: tenant.to_owned(), kind: kind.parse().ok()?, name: name.to_owned() })
+        };
+        parsed().ok_or_else(|| BadAccountName(text.to_owned()))
+    }
+}
+
 impl Serialize for AccountName {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -194,6 +212,17 @@ impl fmt::Display for Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_is_printed() {
+        for kind in Kind::ALL {
+            let name = AccountName { tenant: "main".to_owned(), kind, name: "team/svc 1".to_owned() };
+            assert_eq!(name.to_string().parse(), Ok(name));
+        }
+        for text in ["", "main", "main/sub-account", "main/people/a"] {
+            assert_eq!(text.parse::<AccountName>(), Err(BadAccountName(text.to_owned())));
+        }
+    }
 
     #[test]
     fn a_subject_is_read_as_it_is_printed() {

@@ -200,6 +200,18 @@ pub fn due(now: Timestamp, facts: &Facts<'_>) -> Due {
     CHECKS.iter().find_map(|check| check(&case)).unwrap_or(Due::Never(Reason::NoExpiry))
 }
 
+/// When an account is due once a pause that has an end is over; the same as [`due`] for all others.
+#[must_use]
+pub fn due_after_pause(now: Timestamp, facts: &Facts<'_>) -> Due {
+    match due(now, facts) {
+        Due::Paused(Pause { until: Some(until), .. }) => match due(until, facts) {
+            Due::Now(why) => Due::At(until, why),
+            later => later,
+        },
+        due => due,
+    }
+}
+
 /// When the password made at `changed` expires; none when it lasts for ever.
 #[must_use]
 pub fn expires_at(changed: Timestamp, lasts: Option<SignedDuration>) -> Option<Timestamp> {

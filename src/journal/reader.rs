@@ -8,16 +8,17 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::open::{FILE, connect};
 use super::trouble::Trouble;
-use super::{events, schema};
+use super::{events, pauses, schema};
 use crate::domain::audit::Row;
+use crate::domain::schedule::pause::Pauses;
 use crate::ports::journal::JournalError;
 
 /// The events of a journal, for looking at. It makes no journal, and brings an old one to no newer version.
 pub struct Reader {
     file: PathBuf,
     connection: Connection,
-    /// Journals of the first version have no events.
-    has_events: bool,
+    /// The version of its tables: earlier ones have fewer of them.
+    version: usize,
 }
 
 /// Whom or what an event is about.
@@ -40,16 +41,16 @@ impl Reader {
             // Not opened for reading only: SQLite could not take away its companion files again, which it needs to read.
             let connection = connect(&file)?;
             connection.pragma_update(None, "query_only", true)?;
-            let has_events = schema::version(&connection)? == schema::VERSION;
-            Ok((connection, has_events))
+            let version = schema::version(&connection)?;
+            Ok((connection, version))
         };
-        let (connection, has_events) = opened().map_err(|trouble: Trouble| trouble.at(&file))?;
-        Ok(Some(Self { file, connection, has_events }))
+        let (connection, version) = opened().map_err(|trouble: Trouble| trouble.at(&file))?;
+        Ok(Some(Self { file, connection, version }))
     }
 
     /// Everything that any event is about.
     pub fn subjects(&self) -> Result<Vec<About>, JournalError> {
-        if !self.has_events {
+        if self.version < schema::EVENTS {
             return Ok(Vec::new());
         }
         let read = || {
@@ -58,6 +59,14 @@ impl Reader {
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
         read().map_err(|trouble: Trouble| trouble.at(&self.file))
+    }
+
+    /// Every pause, those that ended by themselves among them.
+    pub fn pauses(&self) -> Result<Pauses, JournalError> {
+        if self.version < schema::PAUSES {
+            return Ok(Pauses::default());
+        }
+        pauses::all(&self.connection).map_err(|trouble| trouble.at(&self.file))
     }
 
     /// Hands every row on, by number, until told to stop.
@@ -83,7 +92,7 @@ impl Reader {
         values: &[&str],
         mut each: impl FnMut(Row) -> ControlFlow<()>,
     ) -> Result<(), JournalError> {
-        if !self.has_events {
+        if self.version < schema::EVENTS {
             return Ok(());
         }
         let mut read = || {

@@ -14,7 +14,10 @@ use crate::ports::entropy::Entropy;
 ///
 /// The triggers of `events` stop accidents, not people who may write the file: those are found by the chain itself. An entry
 /// that is no JSON any more belongs to no account, instead of making every look at the table fail.
-const STEPS: [&str; 2] = [
+///
+/// A pause's `target` is the account as the provider knows it (`site/kind/id`), the tenant's name, or nothing; its `name` is for
+/// people.
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE journal (
         only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -52,7 +55,23 @@ const STEPS: [&str; 2] = [
         SELECT RAISE(ABORT, 'an event is added behind the last one');
     END;
 ",
+    "
+    CREATE TABLE pauses (
+        scope  TEXT NOT NULL CHECK (scope IN ('account', 'tenant', 'everything')),
+        target TEXT NOT NULL,
+        name   TEXT NOT NULL,
+        since  TEXT NOT NULL,
+        until  TEXT,
+        cause  TEXT NOT NULL,
+        PRIMARY KEY (scope, target)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
+
+/// The version since which there are events.
+pub(super) const EVENTS: usize = 2;
+/// The version since which there are pauses.
+pub(super) const PAUSES: usize = 3;
 
 /// The version of a file with every table.
 pub(super) const VERSION: usize = STEPS.len();

@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use super::open::{FILE, Opened, Origin, open};
 use super::trouble::Trouble;
-use super::{events, label};
+use super::{events, label, pauses};
 use crate::domain::account::Subject;
 use crate::domain::audit::{Entry, Head};
 use crate::domain::rotation::{Answer, Record};
+use crate::domain::schedule::pause::{Change, Pauses};
 use crate::domain::token::Token;
 use crate::ports::entropy::Entropy;
 use crate::ports::journal::{Journal as Port, JournalError, SendId};
@@ -26,7 +27,11 @@ pub struct Journal {
     file: PathBuf,
     origin: Origin,
     connection: Arc<Mutex<Connection>>,
+    pauses: Arc<Mutex<Option<Known>>>,
 }
+
+/// The pauses as they were read last, and what told then whether anybody else had written.
+type Known = (i64, Arc<Pauses>);
 
 impl Journal {
     /// Opens `journal.sqlite` in `folder`; makes both on first use, for the owner alone, with an id from `entropy`. A file that
@@ -37,7 +42,7 @@ impl Journal {
         let file = folder.join(FILE);
         let Opened { connection, id, origin } =
             open(folder, &file, entropy, now).map_err(|trouble| trouble.at(&file))?;
-        Ok(Self { id, file, origin, connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self { id, file, origin, connection: Arc::new(Mutex::new(connection)), pauses: Arc::default() })
     }
 
     /// How this process came to it.
@@ -124,6 +129,32 @@ impl Port for Journal {
             let mut update = connection.prepare_cached("UPDATE sends SET answer = ?2 WHERE id = ?1")?;
             update.execute(params![send.0, answer.label()])?;
             Ok(())
+        })
+        .await
+    }
+
+    async fn pauses(&self) -> Result<Arc<Pauses>, JournalError> {
+        let known = Arc::clone(&self.pauses);
+        self.with(move |connection| {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            // Asked for before the pauses are read: what is written in between is read again next time.
+            let version = pauses::version(connection)?;
+            if let Some((_, pauses)) = known.as_ref().filter(|(read_at, _)| *read_at == version) {
+                return Ok(Arc::clone(pauses));
+            }
+            let pauses = Arc::new(pauses::all(connection)?);
+            *known = Some((version, Arc::clone(&pauses)));
+            Ok(pauses)
+        })
+        .await
+    }
+
+    async fn change_pauses(&self, changes: Vec<Change>, entries: Vec<Entry>) -> Result<(), JournalError> {
+        let known = Arc::clone(&self.pauses);
+        self.with(move |connection| {
+            // SQLite tells of others' writes only, so that our own make what was read unknown.
+            *known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            pauses::change(connection, &changes, &entries)
         })
         .await
     }

@@ -1,11 +1,14 @@
 //! The journal, as the engine is given it: times and attempts, never a password. Losing it loses none.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::account::Subject;
 use crate::domain::audit::{Entry, Head};
 use crate::domain::rotation::{Answer, Record};
+use crate::domain::schedule::pause::{Change, Pauses};
 use crate::domain::token::Token;
 
 /// A durable record of what was sent and what came back (`protocol.md`, rule 7), and of everything that happened.
@@ -25,6 +28,13 @@ pub trait Journal: Send + Sync {
 
     /// Notes the answer to a send.
     async fn answered(&self, send: SendId, answer: Answer) -> Result<(), JournalError>;
+
+    /// Every pause, those that ended by themselves among them, as they are now: other processes change them too. Cheap as long
+    /// as nothing was written.
+    async fn pauses(&self) -> Result<Arc<Pauses>, JournalError>;
+
+    /// Changes pauses and adds to the chain of events, all of it or nothing, and durably before it returns.
+    async fn change_pauses(&self, changes: Vec<Change>, entries: Vec<Entry>) -> Result<(), JournalError>;
 
     /// Forgets every candidate of an account but these, after a promotion.
     async fn keep(&self, subject: &Subject, candidates: &[Token]) -> Result<(), JournalError>;

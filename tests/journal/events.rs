@@ -15,7 +15,7 @@ use rusqlite::params;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use super::{Sender, folder, now, open, raw, set_version, subject, token};
+use super::{NEWEST, Sender, folder, now, open, raw, set_version, subject, token};
 
 #[tokio::test]
 async fn what_is_added_is_read_back_in_order_behind_the_row_that_began_it() {
@@ -101,7 +101,7 @@ async fn a_file_of_the_first_version_keeps_what_it_knows_and_gets_a_chain() {
     assert!(verdict(folder.path()).is_whole());
     assert_eq!(told(folder.path())[0]["detail"], json!({ "journal": journal.id(), "from_schema": 1 }));
     let version: i64 = raw(folder.path()).pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, NEWEST);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_look_makes_no_journal_and_refuses_a_newer_one() {
     assert!(Reader::open(folder.path()).unwrap().is_none());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     open(folder.path());
-    set_version(folder.path(), 3);
+    set_version(folder.path(), NEWEST + 1);
     assert!(Reader::open(folder.path()).unwrap_err().to_string().contains("newer version"));
     fs::write(folder.path().join("journal.sqlite"), "nonsense, and more than a header's worth of it. ".repeat(9))
         .unwrap();

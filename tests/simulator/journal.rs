@@ -1,13 +1,14 @@
 //! A journal in memory, which a restart may lose.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ncloud_rotator::domain::account::Subject;
 use ncloud_rotator::domain::audit::{Entry, Head};
 use ncloud_rotator::domain::rotation::{Answer, Record};
+use ncloud_rotator::domain::schedule::pause::{Change, Pauses};
 use ncloud_rotator::domain::token::Token;
 use ncloud_rotator::ports::journal::{Journal, JournalError, SendId};
 
@@ -23,6 +24,7 @@ struct Book {
     sends: HashMap<Subject, Vec<(SendId, Token, Option<Answer>)>>,
     of: HashMap<SendId, Subject>,
     next: i64,
+    pauses: Arc<Pauses>,
 }
 
 impl SimJournal {
@@ -68,6 +70,18 @@ impl Journal for SimJournal {
         if let Some(entry) = sends.iter_mut().find(|(id, ..)| *id == send) {
             entry.2 = Some(answer);
         }
+        Ok(())
+    }
+
+    async fn pauses(&self) -> Result<Arc<Pauses>, JournalError> {
+        Ok(Arc::clone(&self.book.lock().unwrap().pauses))
+    }
+
+    async fn change_pauses(&self, changes: Vec<Change>, _: Vec<Entry>) -> Result<(), JournalError> {
+        let mut book = self.book.lock().unwrap();
+        let mut pauses = Pauses::clone(&book.pauses);
+        changes.into_iter().for_each(|change| pauses.change(change));
+        book.pauses = Arc::new(pauses);
         Ok(())
     }
 

@@ -73,6 +73,10 @@ events! {
     SettingNotSet => "setting-not-set",
     /// A person was shown a password.
     Revealed => "revealed",
+    /// A person paused an account, a tenant or everything.
+    Paused => "paused",
+    /// A person took a pause back.
+    Resumed => "resumed",
     /// A person gave an unfinished rotation up.
     Dropped => "dropped",
 }

@@ -272,6 +272,21 @@ fn a_pause_beats_everything_but_an_unfinished_rotation() {
 }
 
 #[test]
+fn what_a_pause_held_is_due_when_it_ends_and_never_when_it_does_not() {
+    let policy = plain();
+    let unpaused = steady(&policy);
+    let Due::At(ideal, _) = due(at(50), &unpaused) else { panic!("{:?}", due(at(50), &unpaused)) };
+    let after = |until| {
+        let paused = Some(Pause { scope: Scope::Account, until });
+        due_after_pause(at(50), &Facts { paused, ..unpaused }).time(at(50))
+    };
+    assert_eq!(after(Some(at(51))), Some(ideal), "it was not due before the end");
+    assert_eq!(after(Some(at(300))), Some(at(300)));
+    assert_eq!(after(Some(at(50))), Some(ideal), "it has ended");
+    assert_eq!(after(None), None);
+}
+
+#[test]
 fn accounts_that_wait_for_the_same_opening_are_spread_over_the_window() {
     let policy = Policy { spread: days(1), ..with_windows(vec![window("0 2 * * Mon", 3)], &[]) };
     let times: Vec<Timestamp> = (0..100)
