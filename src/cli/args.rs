@@ -1,7 +1,9 @@
 //! What a person may say.
 
+mod ahead;
 mod audit;
 
+pub use ahead::Plan;
 pub use audit::{Audit, BadSince, History, Part, Since, Why};
 
 use std::net::SocketAddr;
@@ -63,6 +65,8 @@ pub enum Command {
     /// Tell where every account stands: what is unfinished, since when, and what it waits for
     #[command(after_help = STATUS)]
     Status,
+    /// Tell what rotates when in the coming months, and what cannot make its deadline
+    Plan(Plan),
     /// List the accounts that the configuration matches, and when each is due
     Accounts,
     /// Look into the vault, put a password back, or take a secret over
@@ -167,6 +171,19 @@ pub struct WhichTenant {
     /// The tenant, when the configuration has several
     #[arg(long, value_name = "NAME")]
     pub tenant: Option<String>,
+}
+
+impl WhichTenant {
+    /// The tenant that was named, if one was, among those of the configuration; else what is wrong.
+    pub fn named<'t>(&self, known: impl Iterator<Item = &'t String>) -> Result<Option<String>, String> {
+        let known: Vec<&str> = known.map(String::as_str).collect();
+        match &self.tenant {
+            Some(name) if !known.contains(&name.as_str()) => {
+                Err(format!("there is no tenant {name:?}; there are: {}", known.join(", ")))
+            }
+            named => Ok(named.clone()),
+        }
+    }
 }
 
 /// Make passwords.
@@ -374,6 +391,8 @@ mod tests {
             vec!["run", "--once"],
             vec!["rotate", "--all"],
             vec!["status"],
+            vec!["plan"],
+            vec!["plan", "a", "b", "--days", "30", "--tenant", "main"],
             vec!["accounts"],
             vec!["secret", "show", "a"],
             vec!["secret", "rollback", "a"],

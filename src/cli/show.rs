@@ -1,8 +1,10 @@
 //! How answers look: tables for people, one JSON document for programs.
 
 mod history;
+mod plan;
 
 pub use history::{history_table, verdict};
+pub use plan::plan_text;
 
 use std::io::Write;
 

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use super::machine::{self, variable};
 use super::wire::WireError;
-use super::{artefacts, check, drop, emulate, generate, history, inspect, log, rotate, run, status, tenant};
+use super::{ahead, artefacts, check, drop, emulate, generate, history, inspect, log, rotate, run, status, tenant};
 use crate::cli::args::{Account, Cli, Command, Secret};
 use crate::cli::show;
 use crate::config::{Config, ConfigError, Problem};
@@ -78,6 +78,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(configured(file)?, args.once, json).await,
         Command::Rotate(args) => rotate::rotate(&configured(file)?, args, json).await,
         Command::Status => status::status(&configured(file)?, json).await,
+        Command::Plan(args) => ahead::plan(&configured(file)?, args, json).await,
         Command::Accounts => inspect::accounts(&configured(file)?, json).await,
         Command::Secret(Secret::Show(args)) => inspect::secret(&configured(file)?, &args, json).await,
         Command::Secret(Secret::Rollback(args)) => rotate::rollback(&configured(file)?, args, json).await,

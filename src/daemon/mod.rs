@@ -1,6 +1,7 @@
 //! Floor 5: the only place that wires adapters to ports, and the process's own life: signals, logging, exit codes.
 
 mod acts;
+mod ahead;
 mod artefacts;
 mod check;
 mod command;

@@ -249,7 +249,7 @@ fn report(managed: &Managed, result: Outcomes) -> Report {
 }
 
 /// An unknown name, unless it may only be unknown because its kind of account could not be listed.
-fn unknown(error: &BadName, failures: &[NotListed]) -> Failure {
+pub(super) fn unknown(error: &BadName, failures: &[NotListed]) -> Failure {
     match (error, failures.iter().max_by_key(|failure| exit_of(failure))) {
         (BadName::Unknown { name, .. }, Some(failure)) => Failure::new(
             exit_of(failure),

@@ -30,7 +30,7 @@ pub(super) async fn status(config: &Config, json: bool) -> Result<Exit, Failure>
 }
 
 /// The journal that is there; a look makes none, and goes on without one that cannot be read.
-fn journal(config: &Config) -> Result<Arc<dyn JournalPort>, Failure> {
+pub(super) fn journal(config: &Config) -> Result<Arc<dyn JournalPort>, Failure> {
     let state_dir = config.state_dir(&wire::environment()).map_err(wire::WireError::from)?;
     let opened = Reader::open(&state_dir).and_then(|found| match found {
         // What is there can be read, so that nothing is set aside.

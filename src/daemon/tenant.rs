@@ -64,15 +64,15 @@ pub(super) async fn tenant(config: &Config, command: args::Tenant, json: bool) -
 
 /// The tenant that is meant: the only one, or the one that is named.
 fn choose<'c>(config: &'c Config, which: &WhichTenant) -> Result<&'c Tenant, Failure> {
-    let names = || config.tenants.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let named = which.named(config.tenants.keys()).map_err(|message| Failure::new(Exit::Usage, message))?;
     let mut all = config.tenants.values();
-    match (&which.tenant, all.next(), all.next()) {
-        (Some(name), ..) => config
-            .tenants
-            .get(name)
-            .ok_or_else(|| Failure::new(Exit::Usage, format!("there is no tenant {name:?}; there are: {}", names()))),
+    match (named.and_then(|name| config.tenants.get(&name)), all.next(), all.next()) {
+        (Some(named), ..) => Ok(named),
         (None, Some(only), None) => Ok(only),
-        (None, ..) => Err(Failure::new(Exit::Usage, format!("say which tenant with --tenant: {}", names()))),
+        (None, ..) => {
+            let names = config.tenants.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            Err(Failure::new(Exit::Usage, format!("say which tenant with --tenant: {names}")))
+        }
     }
 }
 

@@ -151,6 +151,12 @@ impl World {
     /// Lists every kind of account that a rule speaks of, all at the same time. What cannot be listed is told and kept apart:
     /// one tenant's trouble is not another's.
     pub async fn discover(&self) -> Discovery {
+        let (listed, failures) = self.list_all().await;
+        Discovery { failures, ..self.matched(&listed.iter().collect::<Vec<_>>()) }
+    }
+
+    /// The lists themselves, and what could not be listed.
+    pub(super) async fn list_all(&self) -> (Vec<Listed>, Vec<Failure>) {
         let kinds = self.kinds();
         let listings = kinds.iter().map(|(tenant, kind)| self.list(tenant, *kind));
         let (mut listed, mut failures) = (Vec::new(), Vec::new());
@@ -160,7 +166,7 @@ impl World {
                 Err(failure) => failures.push(failure),
             }
         }
-        Discovery { failures, ..self.matched(&listed.iter().collect::<Vec<_>>()) }
+        (listed, failures)
     }
 
     /// The tenants and kinds of account that a rule speaks of and that can be reached.

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod accounts;
+pub mod ahead;
 pub mod batch;
 pub mod calls;
 pub mod drive;

@@ -90,7 +90,7 @@ impl World {
     }
 
     /// Adds the accounts of which only vaults tell; says which vaults could not be asked.
-    async fn add_unlisted(
+    pub(super) async fn add_unlisted(
         &self,
         found: &mut Vec<(Managed, Presence)>,
         failures: &[Failure],
@@ -120,7 +120,7 @@ impl World {
         vaults
     }
 
-    async fn inspect_one(&self, surveyed: Surveyed, presence: Presence, failures: &[Failure]) -> Inspected {
+    pub(super) async fn inspect_one(&self, surveyed: Surveyed, presence: Presence, failures: &[Failure]) -> Inspected {
         let managed = &surveyed.managed;
         let (Some(provider), Some(vault)) =
             (managed.tenant.providers.get(&managed.subject.kind), self.vaults.get(&managed.managing.rule.vault))

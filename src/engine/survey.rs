@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::accounts::Managed;
 use super::drive::deadline::within;
 use super::world::World;
-use crate::domain::due::{Due, due};
+use crate::domain::due::{Due, Facts, due};
 use crate::ports::observer::Fact;
 use crate::ports::vault::{Place, Status, VaultError};
 
@@ -21,10 +21,10 @@ pub struct Surveyed {
     pub managed: Managed,
     /// What its secret says, or why it says nothing.
     pub status: Result<Status, VaultError>,
-    /// When it was first seen here, as far as that matters: when it was never rotated.
-    pub first_seen: Timestamp,
     /// When it is due; none when its secret could not be read.
     pub due: Option<Due>,
+    /// When the account was first seen here. Of one that was rotated it says nothing: nothing is counted from it.
+    pub first_seen: Timestamp,
 }
 
 impl Surveyed {
@@ -32,7 +32,14 @@ impl Surveyed {
     #[must_use]
     pub fn rotated(managed: Managed, now: Timestamp) -> Self {
         let due = Some(due(now, &managed.facts(Some(now), now, false)));
-        Self { managed, status: Ok(Status { last_changed: Some(now), unfinished: false }), first_seen: now, due }
+        Self { managed, status: Ok(Status { last_changed: Some(now), unfinished: false }), due, first_seen: now }
+    }
+
+    /// What decides when it is due; none when its secret could not be read.
+    #[must_use]
+    pub fn facts(&self) -> Option<Facts<'_>> {
+        let Status { last_changed, unfinished } = *self.status.as_ref().ok()?;
+        Some(self.managed.facts(last_changed, self.first_seen, unfinished))
     }
 
     /// When the password expires; none when it is unknown or never.
@@ -90,17 +97,13 @@ impl World {
             self.note(&Fact::VaultUnreadable { account: &managed.name, secret: &managed.secret, error: &error });
         }
         let now = managed.now().unwrap_or_else(|| self.clock.wall());
-        let mut first_seen = now;
-        let due = match &status {
-            Ok(Status { last_changed, unfinished }) => {
-                if last_changed.is_none() {
-                    first_seen = self.first_seen(&managed, now).await;
-                }
-                Some(due(now, &managed.facts(*last_changed, first_seen, *unfinished)))
-            }
-            Err(_) => None,
+        let first_seen = match &status {
+            Ok(Status { last_changed: None, .. }) => self.first_seen(&managed, now).await,
+            Ok(_) | Err(_) => now,
         };
-        Surveyed { managed, status, first_seen, due }
+        let mut surveyed = Surveyed { managed, status, due: None, first_seen };
+        surveyed.due = surveyed.facts().map(|facts| due(now, &facts));
+        surveyed
     }
 
     /// When the account was first seen here; a journal that cannot tell is said so, and counts from now.

@@ -231,6 +231,30 @@ fn what_is_unfinished_keeps_to_rates_alone() {
     assert_eq!(times, [0, 60, 120]);
 }
 
+/// Some 24,000 rotations each time: one second without optimisation, and four where most of them are held for weeks.
+#[test]
+fn ten_thousand_accounts_are_planned_half_a_year_ahead() {
+    let window = Window::new("0 2 * * Tue-Thu", hours(3), TimeZone::get("Asia/Seoul").unwrap()).unwrap();
+    let calendar = Calendar::new(vec![window], Vec::new()).unwrap();
+    let policy = Policy { calendar, spread: hours(24), margin: hours(48), ..plain() };
+    let tenants = ["a", "b", "c"];
+    let names: Vec<AccountName> = tenants.iter().flat_map(|tenant| names(tenant, 3334)).collect();
+    let start = Timestamp::from_second(1_767_225_600).unwrap();
+    let mut accounts = candidates(&names, &policy);
+    for (number, candidate) in (0..).zip(&mut accounts) {
+        candidate.facts.last_changed = Some(start - hours(number % (75 * 24)));
+    }
+    for (count, per, makes_it) in [(5, Per::Second, true), (40, Per::Hour, false)] {
+        let limits =
+            Limits { tenants: tenants.map(|tenant| (tenant.to_owned(), rate(count, per))).into(), ..Limits::default() };
+        let plan = plan(start, start + hours(180 * 24), &accounts, Pace::new(&limits, &accounts));
+        assert!(plan.entries.len() > 20_000, "{}", plan.entries.len());
+        let late =
+            plan.entries.iter().filter(|entry| entry.trouble() <= Some(Trouble::Late) && entry.trouble().is_some());
+        assert_eq!(late.count() == 0, makes_it, "{count}/{}", per.label());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -1,0 +1,102 @@
+//! The look that plans and explanations rest on: lists, secrets, and what was first seen when.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::account::{AccountName, Kind, Standing};
+use crate::domain::plan::Candidate;
+use crate::domain::rule::Conflict;
+use crate::engine::accounts::{Discovery, Failure, Managed};
+use crate::engine::batch::{BadName, choose_one};
+use crate::engine::status::Presence;
+use crate::engine::survey::Surveyed;
+use crate::engine::world::World;
+use crate::ports::vault::VaultError;
+
+/// A name that does not choose one account, and what could not be listed, among which it may be.
+#[derive(Debug)]
+pub struct NotFound {
+    /// What is wrong with the name.
+    pub name: BadName,
+    /// What could not be listed.
+    pub failures: Vec<Failure>,
+}
+
+/// A kind of account that could not be listed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unlisted {
+    /// The tenant.
+    pub tenant: String,
+    /// The kind.
+    pub kind: Kind,
+    /// Why, and the remedy.
+    pub error: String,
+}
+
+/// What one look showed.
+pub(super) struct View {
+    /// Accounts that a rule owns, whether the provider lists them or a vault alone tells of them.
+    pub(super) accounts: Vec<(Surveyed, Presence)>,
+    /// What could not be listed.
+    pub(super) failures: Vec<Failure>,
+    /// Vaults that could not be looked into for accounts that were not listed, by name.
+    pub(super) vaults: BTreeMap<String, VaultError>,
+    /// Rules and accounts that do not fit together.
+    pub(super) conflicts: Vec<Conflict>,
+    /// The time from which everything is planned: the gateways', as far as they were heard.
+    pub(super) now: Timestamp,
+}
+
+impl World {
+    /// Looks at everything. While a kind of account cannot be listed, the vaults tell of its accounts.
+    pub(super) async fn view(&self) -> View {
+        let (lists, failures) = self.list_all().await;
+        let Discovery { managed, skipped, conflicts, .. } = self.matched(&lists.iter().collect::<Vec<_>>());
+        let listed = managed.into_iter().chain(skipped.into_iter().map(|(managed, _)| managed));
+        let mut found: Vec<(Managed, Presence)> = listed.map(|managed| (managed, Presence::Listed)).collect();
+        let vaults = if failures.is_empty() { BTreeMap::new() } else { self.add_unlisted(&mut found, &failures).await };
+        found.retain(|(_, presence)| *presence != Presence::Gone);
+        let now = found.iter().filter_map(|(managed, _)| managed.now()).max().unwrap_or_else(|| self.clock.wall());
+        let (accounts, presences): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let accounts = self.survey(accounts).await.into_iter().zip(presences).collect();
+        View { accounts, failures, vaults, conflicts, now }
+    }
+}
+
+impl View {
+    /// The accounts that the daemon rotates by itself, as the planner is given them.
+    pub(super) fn candidates(&self) -> Vec<Candidate<'_>> {
+        let in_use = self.accounts.iter().filter(|(surveyed, _)| surveyed.managed.account.standing == Standing::Active);
+        in_use.filter_map(|(surveyed, _)| candidate(surveyed)).collect()
+    }
+
+    /// The accounts that answer to names, and belong to a tenant if one is named; no names choose all.
+    pub(super) fn chosen(&self, names: &[String], tenant: Option<&str>) -> Result<Vec<&Surveyed>, NotFound> {
+        let of_tenant = |name: &AccountName| tenant.is_none_or(|tenant| name.tenant == tenant);
+        let all = || self.accounts.iter().map(|(surveyed, _)| surveyed).filter(|one| of_tenant(&one.managed.name));
+        if names.is_empty() {
+            return Ok(all().collect());
+        }
+        let among = || all().map(|surveyed| (&surveyed.managed.name, surveyed.managed.secret.as_str()));
+        let wanted = names.iter().map(|name| choose_one(name, among())).collect::<Result<Vec<_>, _>>();
+        let wanted = wanted.map_err(|name| NotFound { name, failures: self.failures.clone() })?;
+        Ok(all().filter(|surveyed| wanted.contains(&surveyed.managed.name)).collect())
+    }
+
+    /// What could not be listed, for a report.
+    pub(super) fn unlisted(&self) -> Vec<Unlisted> {
+        let unlisted = |Failure { tenant, kind, error }: &Failure| Unlisted {
+            tenant: tenant.clone(),
+            kind: *kind,
+            error: error.to_string(),
+        };
+        self.failures.iter().map(unlisted).collect()
+    }
+}
+
+fn candidate(surveyed: &Surveyed) -> Option<Candidate<'_>> {
+    let managed = &surveyed.managed;
+    Some(Candidate { account: &managed.name, vault: &managed.managing.rule.vault, facts: surveyed.facts()? })
+}

@@ -1,0 +1,110 @@
+//! `plan` and `explain`: what rotates when, told months ahead, from outside.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::bench::{ACTIVE, Bench};
+
+fn time(told: &Value) -> Timestamp {
+    told.as_str().unwrap_or_else(|| panic!("{told} is no time")).parse().unwrap()
+}
+
+fn list<'v>(document: &'v Value, key: &str) -> &'v [Value] {
+    document[key].as_array().unwrap_or_else(|| panic!("no list {key} in {document}"))
+}
+
+/// A policy that works in windows alone.
+fn in_windows(bench: &Bench, cron: &str, lasts: &str) {
+    let windows = format!("windows = [{{ cron = \"{cron}\", lasts = \"{lasts}\" }}]\nspread = \"0s\"\n");
+    bench.edit("rotate_before   = \"14d\"\n", &format!("rotate_before   = \"14d\"\n{windows}"));
+}
+
+#[test]
+fn a_plan_of_accounts_that_are_to_be_taken_over_begins_now_and_changes_nothing() {
+    let bench = Bench::new();
+    let plan = bench.run("plan --json").ends_with(0).json();
+    assert_eq!((&plan["exit"], &plan["accounts"]), (&json!("success"), &json!(9)));
+    let first: Vec<&Value> = list(&plan, "rotations").iter().filter(|one| one["reason"] == "adopted").collect();
+    assert_eq!(first.len(), ACTIVE.len());
+    let from = time(&plan["from"]);
+    assert!(first.iter().all(|one| time(&one["at"]).duration_since(from) < SignedDuration::from_secs(1)), "{first:?}");
+    let unplanned: Vec<_> = list(&plan, "unplanned").iter().map(|one| one["account"].as_str().unwrap()).collect();
+    assert_eq!(unplanned.len(), 2, "{unplanned:?}");
+    assert!(!bench.vault.root().exists() && !bench.state().exists(), "a look makes nothing");
+    bench.emulator.was_only_read();
+}
+
+#[test]
+fn every_life_of_half_a_year_is_planned_in_its_window() {
+    let bench = Bench::new();
+    bench.run("rotate --all").ends_with(0);
+    in_windows(&bench, "0 2 * * Tue-Thu", "3h");
+    let plan = bench.run("plan --json").ends_with(0).json();
+    let mut lives: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
+    let seoul = TimeZone::get("Asia/Seoul").unwrap();
+    for rotation in list(&plan, "rotations") {
+        assert_eq!(
+            (&rotation["reason"], &rotation["slot"], &rotation["trouble"]),
+            (&json!("expires"), &json!("open"), &Value::Null)
+        );
+        assert_eq!(rotation["window"], "\"0 2 * * Tue-Thu\" for 3h (Asia/Seoul)");
+        let at = time(&rotation["at"]);
+        assert!((2..5).contains(&at.to_zoned(seoul.clone()).hour()), "{at}");
+        assert!(at < time(&rotation["deadline"]) && time(&rotation["deadline"]) < time(&rotation["expires_at"]));
+        lives.entry(rotation["account"].as_str().unwrap()).or_default().push(at);
+    }
+    assert_eq!(lives.len(), ACTIVE.len());
+    assert!(lives.values().all(|times| times.len() == 2), "{lives:?}");
+
+    let one = bench.run("plan svc-batch --days 100 --json").ends_with(0).json();
+    let told: Vec<_> =
+        list(&one, "rotations").iter().map(|one| (one["account"].as_str().unwrap(), time(&one["at"]))).collect();
+    assert_eq!(told, [("main/sub-account/svc-batch", lives["main/sub-account/svc-batch"][0])], "the same, told alone");
+    let table = bench.run("plan svc-batch --days 100").ends_with(0).mentions("Tue-Thu").mentions("1 rotation from");
+    let day = lives["main/sub-account/svc-batch"][0].to_zoned(seoul).strftime("%Y-%m-%d %a").to_string();
+    assert!(table.out.contains(&day), "{day}: {}", table.out);
+    bench.run("plan --tenant main --days 100").ends_with(0).mentions("7 rotations from");
+}
+
+/// One window a month that takes one rotation, and seven accounts.
+#[test]
+fn accounts_that_cannot_make_their_deadline_are_told_first_and_by_the_exit_code() {
+    let bench = Bench::new();
+    bench.run("rotate --all").ends_with(0);
+    in_windows(&bench, "0 2 1 * *", "1h");
+    bench.edit("rate       = \"100/s\"", "rate       = \"1/h\"");
+    let plan = bench.run("plan --days 100 --json").ends_with(69).json();
+    let late = list(&plan, "late");
+    assert!((3..=6).contains(&late.len()), "{plan}");
+    for rotation in late {
+        assert_eq!((&rotation["trouble"], &rotation["held"]["by"]), (&json!("late"), &json!("tenant-rate")));
+        assert!(time(&rotation["at"]) > time(&rotation["deadline"]));
+    }
+    assert_eq!(list(&plan, "rotations").len(), ACTIVE.len(), "late, and rotated all the same");
+    let told = bench.run("plan --days 100").ends_with(69);
+    let first = told.out.lines().next().unwrap();
+    assert_eq!(first, format!("{} rotations CANNOT MAKE THE DEADLINE:", late.len()));
+    bench.run("plan --days 20").ends_with(0).mentions("0 rotations from");
+}
+
+#[test]
+fn names_that_are_not_known_are_answered_with_what_there_is() {
+    let bench = Bench::new();
+    bench.run("plan svc-bat").ends_with(64).mentions("did you mean main/sub-account/svc-batch?");
+    bench.run("plan --tenant other").ends_with(64).mentions("there is no tenant \"other\"; there are: main");
+    bench.run("plan --days 0").ends_with(64);
+}
+
+#[test]
+fn while_the_provider_is_away_the_plan_is_made_of_what_the_vault_tells() {
+    let bench = Bench::new();
+    bench.run("rotate --all").ends_with(0);
+    bench.emulator.stop();
+    let plan = bench.run("plan --json").ends_with(69).json();
+    assert_eq!((list(&plan, "failures").len(), list(&plan, "late").len()), (2, 0));
+    assert_eq!(list(&plan, "rotations").len(), 2 * ACTIVE.len());
+    bench.run("plan").ends_with(69).mentions("cannot be listed");
+}
