@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod cause;
 pub mod due;
 pub mod exit;
+pub mod expiry;
 pub mod gateway;
 pub mod password;
 pub mod plan;
