@@ -9,6 +9,7 @@ pub mod audit;
 pub mod backoff;
 pub mod cause;
 pub mod due;
+pub mod emergency;
 pub mod exit;
 pub mod expiry;
 pub mod gateway;
