@@ -417,6 +417,11 @@ fn rules() -> Vec<Case> {
         ("an unknown placeholder", with("{name}", "{nmae}"), &[(Code::BadSecretName, "secret =")]),
         ("a brace too few", with("{name}", "{name"), &[(Code::BadSecretName, "secret =")]),
         ("a name that no vault takes", with("\"ncloud/", "\"/ncloud/"), &[(Code::BadSecretName, "secret =")]),
+        (
+            "a place in an emergency that is no whole number, or too far away",
+            with("vault  = \"local\"", "vault  = \"local\"\npriority = 2147483648"),
+            &[(Code::BadValue, "priority")],
+        ),
         ("one secret for a whole rule", with("/{name}", ""), &[(Code::SharedSecret, "secret =")]),
         (
             "one name in two rules",
@@ -650,6 +655,7 @@ fn silence_means_the_defaults() {
     assert_eq!((policy.first_run_cap.get(), policy.catch_up.to_string()), (100, "300/h".to_owned()));
     assert!(config.apart.is_empty());
     assert_eq!(config.rules[0].secret.to_string(), "ncloud/{tenant}/{kind}/{name}");
+    assert_eq!(config.rules[0].priority, 0);
 
     let home = Environment::from_lookup(|name| (name == "HOME").then(|| "/home/u".into()));
     assert_eq!(config.state_dir(&home).unwrap(), Path::new("/home/u/.local/state/ncloud-rotator"));

@@ -69,6 +69,7 @@ fn rule(
     let selection = selection(reader, &place, kind, raw.names, raw.ids, raw.except, raw.include_people);
     let secret_place = raw.secret.as_ref().map_or_else(|| place.clone(), Spanned::span);
     let secret = template(reader, raw.secret);
+    let priority = raw.priority.map_or(Some(defaults::PRIORITY), |number| priority(reader, &number));
 
     let Selection { names, ids, except, place: selection_place } = selection?;
     let (tenant, kind, policy) = (tenant?, kind?, policy?);
@@ -83,6 +84,7 @@ fn rule(
         policy,
         vault: vault?,
         secret: secret?,
+        priority: priority?,
         line,
     };
     if !rule.is_single() && !rule.secret.uses_name() && !rule.secret.uses_id() {
@@ -175,6 +177,15 @@ fn fits(
         }
         _ => Some(()),
     }
+}
+
+fn priority(reader: &mut Reader<'_>, number: &Spanned<i64>) -> Option<i32> {
+    let priority = i32::try_from(*number.get_ref()).ok();
+    if priority.is_none() {
+        let message = format!("`priority` is a whole number from {} to {}", i32::MIN, i32::MAX);
+        reader.report(Problem::at(Code::BadValue, number.span(), "this number", message));
+    }
+    priority
 }
 
 struct Selection {

@@ -70,5 +70,8 @@ pub(super) const POLICY: &str = "default";
 /// A secret's name, of a rule that says nothing about it.
 pub(super) const SECRET: &str = "ncloud/{tenant}/{kind}/{name}";
 
+/// In an emergency rules that say nothing come before those that give a place behind the others.
+pub(super) const PRIORITY: i32 = 0;
+
 /// The directory below `$XDG_STATE_HOME`.
 pub(super) const STATE_FOLDER: &str = "ncloud-rotator";

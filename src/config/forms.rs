@@ -207,6 +207,7 @@ inline! {
     OnAdopt = |_| one_of(&policy::OnAdopt::ALL.map(policy::OnAdopt::label));
     ExpirationDays = |_| json_schema!({ "type": "integer", "enum": policy::Policy::EXPIRATION_DAYS });
     Count = |_| json_schema!({ "type": "integer", "minimum": 1 });
+    Priority = |_| json_schema!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX });
     ApartGroup = |_| json_schema!({ "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 2 });
     Length = |_| json_schema!({ "type": "integer", "minimum": 1 });
     ExpirationSetting = |_| {

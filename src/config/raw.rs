@@ -341,4 +341,8 @@ pub(super) struct Accounts {
     /// The secret's name.
     #[schemars(with = "Option<forms::SecretTemplate>", extend("default" = defaults::SECRET))]
     pub(super) secret: Option<Text>,
+    /// Whose turn comes first in an emergency (`rotate --all --emergency`): accounts of the rule with the highest number. What is
+    /// due by its plan is not ordered by it.
+    #[schemars(with = "Option<forms::Priority>", extend("default" = defaults::PRIORITY))]
+    pub(super) priority: Option<Spanned<i64>>,
 }

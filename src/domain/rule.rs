@@ -38,6 +38,8 @@ pub struct Rule {
     pub vault: String,
     /// How the secret of an account is named.
     pub secret: Template,
+    /// Whose turn comes first in an emergency: those of the rule with the highest number.
+    pub priority: i32,
     /// Where the rule begins in its file, from 1.
     pub line: usize,
 }

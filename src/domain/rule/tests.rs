@@ -19,6 +19,7 @@ fn rule(line: usize, names: &[&str], except: &[&str], ids: &[&str]) -> Rule {
         policy: Arc::new(plain()),
         vault: "local".into(),
         secret: "ncloud/{tenant}/{kind}/{name}".parse().unwrap(),
+        priority: 0,
         line,
     }
 }
