@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 5 daemon/     the only place that wires adapters to ports
-//! 4 cli/ config/ trigger.rs
+//! 4 cli/ admin/ config/ trigger.rs
 //! 3 engine/     performs the actions that the protocol asks for, through ports
 //! 2 ncloud/ vault/ journal/ emulator/    adapters: each sees the domain and its own port, never a sibling
 //! 1 ports/ durable/                      traits, and files that survive a power cut
@@ -11,6 +11,7 @@
 //!
 //! A room imports only what stands on a lower floor; `tests/layering.rs` holds that.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -112,7 +112,11 @@ fn the_example_and_the_reference_show_every_key() {
             let parted = !example[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
             parted && example[at + key.len()..].trim_start_matches(' ').starts_with('=')
         };
-        let is_table = || [format!("[{key}."), format!("[[{key}]]")].iter().any(|header| example.contains(header));
+        let is_table = || {
+            [format!("[{key}."), format!("[[{key}]]"), format!("\n[{key}]\n")]
+                .iter()
+                .any(|header| example.contains(header))
+        };
         let is_shown = example.match_indices(&key).any(is_set) || is_table();
         assert!(is_shown, "config/example.toml lacks {table}.{key}");
     }

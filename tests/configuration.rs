@@ -746,11 +746,11 @@ fn every_shipped_configuration_can_be_used() {
 fn line() -> impl Strategy<Value = String> {
     let known = "time_zone|state_dir|site|access_key|secret_key|endpoints|gateway|rate|emulator|kind|path|identity|\
                  recipients|rotate_before|expiration_days|keys|expiration|login_alias|proxy|proxy_credentials|ca_file|request_timeout|api|format|on_adopt|password|tenant|names|ids|except|policy|vault|secret|\
-                 margin|spread|assume_changed|windows|blackouts|first_run_cap|catch_up|apart|apart_by|x";
+                 margin|spread|assume_changed|windows|blackouts|first_run_cap|catch_up|apart|apart_by|enabled|socket|x";
     let value = "\"[a-z0-9{}*/.~:=-]{0,12}\"|[0-9]{1,20}|true|\\[\\]|\\[\"[a-z*\\[]{0,4}\"(, [0-9])?\\]|\
                  \\{ (env|file|length|avoid|cron|lasts|from|sub_account|timeout|enforce|profile|server_role) = (\"[a-z0-9:/]{0,8}\"|-?[0-9]{1,3}) \\}|\"|\\{|'|\"\"\"|가";
     let header =
-        "\\[(tenants|vaults|policies)(\\.[a-c가]?){0,2}\\]|\\[\\[(accounts|tenants)\\]\\]|\\[accounts\\]|#.{0,9}";
+        "\\[(tenants|vaults|policies|admin)(\\.[a-c가]?){0,2}\\]|\\[\\[(accounts|tenants)\\]\\]|\\[accounts\\]|#.{0,9}";
     prop_oneof![
         4 => (known, value).prop_map(|(key, value)| format!("{key} = {value}")),
         2 => header.prop_map(|header| header),

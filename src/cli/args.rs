@@ -64,7 +64,7 @@ pub enum Command {
     Rotate(Rotate),
     /// Tell where every account stands: what is unfinished, since when, and what it waits for
     #[command(after_help = STATUS)]
-    Status,
+    Status(Alone),
     /// Tell what rotates when in the coming months, and what cannot make its deadline
     Plan(Plan),
     /// List the accounts that the configuration matches, and when each is due
@@ -115,6 +115,14 @@ const COMPLETIONS: &str = "For example:
   ncloud-rotator completions bash > ~/.local/share/bash-completion/completions/ncloud-rotator
   ncloud-rotator completions zsh  > \"${fpath[1]}/_ncloud-rotator\"
   ncloud-rotator completions fish > ~/.config/fish/completions/ncloud-rotator.fish";
+
+/// Who does the work.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Alone {
+    /// Do the work in this process although a daemon runs, as when that one hangs
+    #[arg(long)]
+    pub no_daemon: bool,
+}
 
 /// Rotate what is due.
 #[derive(Debug, Args)]

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use comfy_table::{Cell, Color};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::show::{table, time};
 use crate::domain::due::Due;
 use crate::domain::exit::Exit;
 use crate::domain::rotation::{Block, Freeze, State, Waiting};
-use crate::domain::secret::SecretName;
 use crate::engine::report::{HELD, provider_exit, vault_exit, waiting_exit};
 use crate::engine::status::{Inspected, Inspection, Presence};
 
@@ -19,36 +19,53 @@ use crate::engine::status::{Inspected, Inspection, Presence};
 const RUNBOOK: &str = "docs/runbook.md";
 
 /// One account of `status`, as JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct StatusLine {
     account: String,
-    secret: SecretName,
+    secret: String,
     vault: String,
     /// None while the provider cannot be asked.
     listed: Option<bool>,
     standing: Option<String>,
-    state: &'static str,
+    state: String,
+    #[schemars(with = "Option<String>")]
     last_changed: Option<Timestamp>,
+    #[schemars(with = "Option<String>")]
     expires_at: Option<Timestamp>,
+    #[schemars(with = "Option<String>")]
     due: Option<Timestamp>,
+    #[schemars(with = "Option<String>")]
     since: Option<Timestamp>,
-    waits_for: Option<&'static str>,
+    waits_for: Option<String>,
+    #[schemars(with = "Option<String>")]
     until: Option<Timestamp>,
     reason: Option<String>,
     remedy: Option<String>,
     runbook: Option<String>,
-    #[serde(skip)]
+    /// How a command ends because of it.
+    #[schemars(with = "String")]
     exit: Exit,
 }
 
 /// The result of `status`, as JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct StatusAnswer {
     /// How the command ends.
+    #[schemars(with = "String")]
     pub exit: Exit,
     accounts: Vec<StatusLine>,
-    failures: Vec<serde_json::Value>,
+    failures: Vec<Unseen>,
     conflicts: Vec<String>,
+}
+
+/// What could not be looked at.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Unseen {
+    /// Accounts that could not be listed.
+    Accounts { tenant: String, kind: String, error: String },
+    /// A vault.
+    Vault { vault: String, error: String },
 }
 
 impl StatusAnswer {
@@ -62,11 +79,13 @@ impl StatusAnswer {
         let by_vault = inspection.vaults.values().map(vault_exit);
         let by_rules = inspection.conflicts.iter().map(|_| Exit::Configuration);
         let exit = by_account.chain(by_provider).chain(by_vault).chain(by_rules).max().unwrap_or_default();
-        let unlisted = inspection.failures.iter().map(|failure| {
-            serde_json::json!({ "tenant": failure.tenant, "kind": failure.kind, "error": failure.error.to_string() })
+        let unlisted = inspection.failures.iter().map(|failure| Unseen::Accounts {
+            tenant: failure.tenant.clone(),
+            kind: failure.kind.to_string(),
+            error: failure.error.to_string(),
         });
         let unread = inspection.vaults.iter();
-        let unread = unread.map(|(vault, error)| serde_json::json!({ "vault": vault, "error": error.to_string() }));
+        let unread = unread.map(|(vault, error)| Unseen::Vault { vault: vault.clone(), error: error.to_string() });
         let failures = unlisted.chain(unread).collect();
         let conflicts = inspection.conflicts.iter().map(ToString::to_string).collect();
         Self { exit, accounts, failures, conflicts }
@@ -74,17 +93,17 @@ impl StatusAnswer {
 
     /// A table of all accounts, a paragraph on each that needs one, and what could not be looked at.
     #[must_use]
-    pub fn text(&self, inspection: &Inspection, zone: &TimeZone) -> String {
+    pub fn text(&self, zone: &TimeZone) -> String {
         let mut table = table(["ACCOUNT", "STATE", "LAST ROTATED", "EXPIRES", "SINCE", "WAITS FOR", "SECRET"]);
         let when = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| time(at, zone));
         for line in &self.accounts {
             table.add_row([
                 Cell::new(&line.account),
-                Cell::new(line.state).fg(line.colour()),
+                Cell::new(&line.state).fg(line.colour()),
                 Cell::new(when(line.last_changed)),
                 Cell::new(when(line.expires_at)),
                 Cell::new(when(line.since)),
-                Cell::new(line.waits_for.unwrap_or("-")),
+                Cell::new(line.waits_for.as_deref().unwrap_or("-")),
                 Cell::new(&line.secret),
             ]);
         }
@@ -98,14 +117,13 @@ impl StatusAnswer {
                 paragraph(&told);
             }
         }
-        for failure in &inspection.failures {
-            paragraph(&format!(
-                "The {} accounts of {} cannot be listed: {}. What is shown of them is what the vault tells.",
-                failure.kind, failure.tenant, failure.error
-            ));
-        }
-        for (vault, error) in &inspection.vaults {
-            paragraph(&format!("The vault {vault} cannot be looked into: {error}"));
+        for unseen in &self.failures {
+            paragraph(&match unseen {
+                Unseen::Accounts { tenant, kind, error } => format!(
+                    "The {kind} accounts of {tenant} cannot be listed: {error}. What is shown of them is what the vault tells."
+                ),
+                Unseen::Vault { vault, error } => format!("The vault {vault} cannot be looked into: {error}"),
+            });
         }
         for conflict in &self.conflicts {
             paragraph(conflict);
@@ -128,7 +146,7 @@ impl StatusLine {
         };
         Self {
             account,
-            secret: managed.secret.clone(),
+            secret: managed.secret.to_string(),
             vault: managed.managing.rule.vault.clone(),
             listed: match presence {
                 Presence::Listed => Some(true),
@@ -136,7 +154,7 @@ impl StatusLine {
                 Presence::Unknown => None,
             },
             standing: (*presence == Presence::Listed).then(|| managed.account.standing.to_string()),
-            state: word,
+            state: word.to_owned(),
             last_changed: surveyed.status.as_ref().ok().and_then(|status| status.last_changed),
             expires_at,
             due: match surveyed.due {
@@ -145,7 +163,7 @@ impl StatusLine {
                 Some(Due::Never(_) | Due::Paused(_)) | None => None,
             },
             since: *since,
-            waits_for: told.waits_for,
+            waits_for: told.waits_for.map(str::to_owned),
             until: told.until,
             reason: told.reason,
             remedy: told.remedy,

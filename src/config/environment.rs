@@ -32,16 +32,24 @@ impl Environment {
     /// `$XDG_STATE_HOME/ncloud-rotator`, else `~/.local/state/ncloud-rotator`. Relative paths do not count.
     #[must_use]
     pub fn state_dir(&self) -> Option<PathBuf> {
-        if let Some(directories) = self.variable("STATE_DIRECTORY") {
-            let directories = directories.into_encoded_bytes();
-            let first = directories.split(|byte| *byte == b':').next().unwrap_or_default();
-            let first = PathBuf::from(OsStr::from_bytes(first));
-            if first.is_absolute() {
-                return Some(first);
-            }
+        if let Some(first) = self.first_directory("STATE_DIRECTORY") {
+            return Some(first);
         }
         let state_home = self.directory("XDG_STATE_HOME").or_else(|| Some(self.home()?.join(".local/state")))?;
         Some(state_home.join(defaults::STATE_FOLDER))
+    }
+
+    /// The first of `$RUNTIME_DIRECTORY`, which systemd makes for a unit and takes away at its end.
+    pub(super) fn runtime_dir(&self) -> Option<PathBuf> {
+        self.first_directory("RUNTIME_DIRECTORY")
+    }
+
+    /// The first of the directories that systemd names in a variable.
+    fn first_directory(&self, name: &str) -> Option<PathBuf> {
+        let directories = self.variable(name)?.into_encoded_bytes();
+        let first = directories.split(|byte| *byte == b':').next().unwrap_or_default();
+        let first = PathBuf::from(OsStr::from_bytes(first));
+        first.is_absolute().then_some(first)
     }
 
     /// A variable that is set and not empty.

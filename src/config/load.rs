@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::accounts::{self, Defined};
+use super::admin::{self, Admin};
 use super::decode::{Decoded, decode};
 use super::defaults;
 use super::difference::{self, Difference};
@@ -30,6 +31,8 @@ use crate::domain::rule::Rule;
 pub struct Config {
     /// The time zone in which people are told times, and maintenance windows are meant.
     pub time_zone: TimeZone,
+    /// The daemon's admin socket.
+    pub admin: Admin,
     /// The tenants, by name.
     pub tenants: BTreeMap<String, Tenant>,
     /// The vaults, by name.
@@ -146,6 +149,8 @@ fn assemble(reader: &mut Reader<'_>, raw: Raw) -> Option<Config> {
     let zone = time_zone.clone().unwrap_or(TimeZone::UTC);
     let state_dir = raw.state_dir.map(|text| reader.path("state_dir", &text));
 
+    let admin = admin::read(reader, raw.admin);
+
     let tenants: BTreeMap<_, _> = raw
         .tenants
         .into_iter()
@@ -167,6 +172,7 @@ fn assemble(reader: &mut Reader<'_>, raw: Raw) -> Option<Config> {
     let Defined { tenants, policies, .. } = defined;
     Some(Config {
         time_zone: time_zone?,
+        admin: admin?,
         tenants: all(tenants)?,
         vaults: vaults.into_iter().map(|vault| (vault.get_ref().name.clone(), vault.into_inner())).collect(),
         policies: all(policies)?.into_iter().map(|(name, entry)| (name, entry.policy)).collect(),

@@ -5,6 +5,7 @@
 //! not read here, only where they are ([`SecretSource`]), so that a configuration can be checked without them.
 
 mod accounts;
+mod admin;
 mod choice;
 mod decode;
 mod defaults;
@@ -30,6 +31,7 @@ mod tenants;
 mod vaults;
 mod words;
 
+pub use admin::Admin;
 pub use difference::Difference;
 pub use endpoint::Endpoint;
 pub use environment::Environment;

@@ -34,6 +34,9 @@ pub(super) struct Raw {
     /// `~/.local/state/ncloud-rotator`.
     #[schemars(with = "Option<forms::Path>")]
     pub(super) state_dir: Option<Text>,
+    /// How people and programs of this machine ask the running daemon.
+    #[schemars(with = "Option<Admin>")]
+    pub(super) admin: Option<Spanned<Admin>>,
     /// The main accounts at the provider, each under a name of your choosing.
     #[serde(default)]
     #[schemars(with = "Option<BTreeMap<String, Tenant>>", extend("propertyNames" = forms::table_name()))]
@@ -59,6 +62,21 @@ pub(super) struct Raw {
     #[serde(default)]
     #[schemars(with = "Vec<Accounts>", length(min = 1))]
     pub(super) accounts: Vec<Spanned<Accounts>>,
+}
+
+/// The daemon's admin socket, through which commands such as `status` and `rotate` have their work done when it runs. Only its
+/// own user and root may ask. A change takes a restart.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table [admin]")]
+pub(super) struct Admin {
+    /// Whether the daemon listens, and commands look for it.
+    #[serde(default)]
+    #[schemars(with = "Option<bool>", extend("default" = true))]
+    pub(super) enabled: Option<Spanned<bool>>,
+    /// Where, in a directory that is the daemon's alone (0700). When it is not given: `admin.sock` in `$RUNTIME_DIRECTORY`,
+    /// which systemd sets, or in `run/` below the state directory.
+    #[schemars(with = "Option<forms::Path>")]
+    pub(super) socket: Option<Text>,
 }
 
 /// A main account of the provider. Its keys are named by `access_key` and `secret_key`, or by `keys`; with

@@ -52,9 +52,10 @@ struct Section {
 }
 
 /// The tables, each after the one that it belongs to.
-fn sections() -> [Section; 14] {
+fn sections() -> [Section; 15] {
     [
         Section::of::<raw::Raw>("Top level"),
+        Section::of::<raw::Admin>("`[admin]`"),
         Section::of::<raw::Tenant>("`[tenants.NAME]`"),
         Section::of::<raw::KeySource>("`access_key` and `secret_key`"),
         Section::of::<raw::Keys>("`keys = { … }`"),

@@ -1,6 +1,7 @@
 //! From the command line to an exit code.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,8 +10,12 @@ use clap::error::ErrorKind;
 
 use super::machine::{self, variable};
 use super::wire::WireError;
-use super::{ahead, artefacts, check, drop, emulate, generate, history, inspect, log, rotate, run, status, tenant};
-use crate::cli::args::{Account, Cli, Command, Secret};
+use super::{
+    ahead, artefacts, ask, check, drop, emulate, generate, history, inspect, log, rotate, run, status, tenant,
+};
+use crate::admin::api::{self, Refusal};
+use crate::admin::client::{Daemon, NoAnswer};
+use crate::cli::args::{Account, Alone, Cli, Command, Secret};
 use crate::cli::show;
 use crate::config::{Config, ConfigError, Problem};
 use crate::domain::exit::Exit;
@@ -25,6 +30,50 @@ impl Failure {
     pub(super) fn new(exit: Exit, message: String) -> Self {
         Self { exit, report: miette::Report::msg(message) }
     }
+}
+
+impl Failure {
+    /// As it is told with `--json`, and by the admin socket.
+    pub(super) fn refusal(&self) -> Refusal {
+        let problem = |problem: &Problem| api::Problem {
+            code: problem.kind().label().to_owned(),
+            line: problem.line(),
+            error: problem.to_string(),
+            help: problem.remedy().map(str::to_owned),
+        };
+        if let Some(Refused { refusal, .. }) = self.report.downcast_ref() {
+            return refusal.clone();
+        }
+        let problems = problems(&self.report).iter().map(problem).collect();
+        Refusal { exit: self.exit, error: self.report.to_string(), problems }
+    }
+}
+
+impl From<NoAnswer> for Failure {
+    fn from(error: NoAnswer) -> Self {
+        Self { exit: error.exit(), report: told(error) }
+    }
+}
+
+/// What a daemon said, as this process would have said it.
+fn told(error: NoAnswer) -> miette::Report {
+    let NoAnswer::Refused(refusal) = error else { return miette::Report::msg(error.to_string()) };
+    let mut text = refusal.error.clone();
+    for problem in &refusal.problems {
+        let line = problem.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        let help = problem.help.as_deref().map(|help| format!("; {help}")).unwrap_or_default();
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "\n{line}{}{help}", problem.error);
+    }
+    miette::Report::new(Refused { text, refusal })
+}
+
+/// A refusal that came from elsewhere. It is kept whole, so that it is handed on as it came.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{text}")]
+struct Refused {
+    text: String,
+    refusal: Refusal,
 }
 
 impl From<ConfigError> for Failure {
@@ -77,14 +126,20 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => run::run(configured(file)?, args.once, json).await,
         Command::Rotate(args) => rotate::rotate(&configured(file)?, args, json).await,
-        Command::Status => status::status(&configured(file)?, json).await,
         Command::Plan(args) => ahead::plan(&configured(file)?, args, json).await,
+        Command::Status(alone) => {
+            let (config, daemon) = with_daemon(file, alone).await?;
+            status::status(&config, daemon, json).await
+        }
         Command::Accounts => inspect::accounts(&configured(file)?, json).await,
         Command::Secret(Secret::Show(args)) => inspect::secret(&configured(file)?, &args, json).await,
         Command::Secret(Secret::Rollback(args)) => rotate::rollback(&configured(file)?, args, json).await,
         Command::Secret(Secret::Adopt(args)) => rotate::adopt(&configured(file)?, args, json).await,
         Command::Account(Account::Drop(args)) => drop::drop_rotation(&configured(file)?, &args, json).await,
-        Command::History(args) => history::history(&configured(file)?, args, json).await,
+        Command::History(args) => {
+            let (config, daemon) = with_daemon(file, args.alone).await?;
+            history::history(&config, daemon, args, json).await
+        }
         Command::Audit(command) => history::audit(&configured(file)?, command, json).await,
         Command::Check(args) => {
             if !args.offline {
@@ -110,6 +165,13 @@ fn configured(file: Option<&Path>) -> Result<Config, Failure> {
     let config = Config::read(named(file)?)?;
     log::set_zone(&config.time_zone);
     Ok(config)
+}
+
+/// The same, and the daemon that works by it, if one runs.
+async fn with_daemon(file: Option<&Path>, alone: Alone) -> Result<(Config, Option<Daemon>), Failure> {
+    let config = configured(file)?;
+    let daemon = ask::daemon(&config, alone).await?;
+    Ok((config, daemon))
 }
 
 /// The configuration file, which must be named.
@@ -157,16 +219,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn fail(failure: &Failure, json: bool) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "{:?}", failure.report);
     if json {
-        let problems: Vec<_> = problems(&failure.report).iter().map(|problem| {
-            serde_json::json!({
-                "code": problem.kind().label(), "line": problem.line(), "error": problem.to_string(), "help": problem.remedy(),
-            })
-        }).collect();
-        let mut answer = serde_json::json!({ "exit": failure.exit, "error": failure.report.to_string() });
-        if !problems.is_empty() {
-            answer["problems"] = problems.into();
-        }
-        show::print_json(&answer);
+        show::print_json(&failure.refusal());
     }
     ExitCode::from(failure.exit.code())
 }

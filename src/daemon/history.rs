@@ -6,13 +6,18 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::task;
+use url::form_urlencoded;
 
+use super::ask;
 use super::command::Failure;
 use super::machine::SystemClock;
 use super::wire::{self, journal_exit};
+use crate::admin::client::Daemon;
 use crate::cli::args::{Audit, History, Part};
 use crate::cli::show;
 use crate::config::Config;
@@ -23,11 +28,61 @@ use crate::journal::{About, Reader};
 use crate::ports::clock::Clock;
 use crate::ports::journal::JournalError;
 
+/// Of whom to tell, and from when on.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HistoryAsked {
+    /// A login id, a Data Forest name, tenant/kind/name, or the name of a secret.
+    name: String,
+    /// From when on; from the beginning when it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    since: Option<Timestamp>,
+}
+
+/// What happened to one account.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct HistoryAnswer {
+    account: Option<String>,
+    secret: Option<String>,
+    /// The entries of the journal, each with its hash.
+    events: Vec<Value>,
+}
+
 /// Tells what happened to one account.
-pub(super) async fn history(config: &Config, args: History, json: bool) -> Result<Exit, Failure> {
-    let since = since(config, &args.part)?;
-    let (about, events) = reading(config, move |reader| {
-        let about = chosen(reader, &args.name)?;
+pub(super) async fn history(
+    config: &Config,
+    daemon: Option<Daemon>,
+    args: History,
+    json: bool,
+) -> Result<Exit, Failure> {
+    let asked = HistoryAsked { since: since(config, &args.part)?, name: args.name };
+    let told = match daemon {
+        Some(daemon) => daemon.get(&asked.path()).await?,
+        None => tell(config, asked).await?,
+    };
+    if json {
+        show::print_json(&told);
+    } else {
+        show::print(&show::history_table(&told.events, &config.time_zone));
+    }
+    Ok(Exit::Success)
+}
+
+impl HistoryAsked {
+    fn path(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("name", &self.name);
+        query.extend_pairs(self.since.map(|since| ("since", since.to_string())));
+        format!("{}?{}", ask::HISTORY, query.finish())
+    }
+}
+
+/// What the journal tells of one account.
+pub(super) async fn tell(config: &Config, asked: HistoryAsked) -> Result<HistoryAnswer, Failure> {
+    reading(config, move |reader| {
+        let HistoryAsked { name, since } = asked;
+        let about = chosen(reader, &name)?;
         let mut events = Vec::new();
         let each = |row: Row| {
             if is_part(&row, since) {
@@ -41,15 +96,9 @@ pub(super) async fn history(config: &Config, args: History, json: bool) -> Resul
             (None, None) => Ok(()),
         }
         .map_err(|error| failure(&error))?;
-        Ok((about, events))
+        Ok(HistoryAnswer { account: about.account, secret: about.secret, events })
     })
-    .await?;
-    if json {
-        show::print_json(&json!({ "account": about.account, "secret": about.secret, "events": events }));
-    } else {
-        show::print(&show::history_table(&events, &config.time_zone));
-    }
-    Ok(Exit::Success)
+    .await
 }
 
 /// Verifies the chain, or prints it.

@@ -1,8 +1,10 @@
 //! Floor 5: the only place that wires adapters to ports, and the process's own life: signals, logging, exit codes.
 
 mod acts;
+mod admin;
 mod ahead;
 mod artefacts;
+mod ask;
 mod check;
 mod command;
 mod drop;

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::admin::Current;
 use super::command::{Failure, problems};
 use super::log;
 use super::service::Service;
@@ -29,6 +31,8 @@ pub(super) struct Reloading {
     pub(super) config: Config,
     pub(super) wired: Wired,
     pub(super) caller: Caller,
+    /// For whoever is asked by the admin socket.
+    pub(super) current: watch::Sender<Arc<Current>>,
     pub(super) shutdown: CancellationToken,
     pub(super) service: Arc<Service>,
 }
@@ -100,6 +104,7 @@ impl Reloading {
             info!(event = "config-changed", key, from, to, "the configuration was changed");
         }
         self.caller.reload(Arc::clone(&wired.world)).await.ok()?;
+        self.current.send_replace(Arc::new(Current { config: config.clone(), world: Arc::clone(&wired.world) }));
         (self.config, self.wired) = (config, wired);
         let changes = changes.len();
         info!(event = "reloaded", config = self.config.file(), changes, "the configuration is in force");

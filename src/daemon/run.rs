@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::acts::{self, Act};
+use super::admin::{Current, Door};
 use super::command::Failure;
 use super::reload::Reloading;
 use super::service::Service;
@@ -20,7 +22,7 @@ use crate::domain::audit::What;
 use crate::domain::cause::Cause;
 use crate::domain::exit::Exit;
 use crate::engine::calls;
-use crate::engine::watch::{RELIST, Summary, look_once, watch};
+use crate::engine::watch::{self as engine, RELIST, Summary, look_once};
 use crate::engine::world::World;
 use crate::trigger::Trigger;
 
@@ -66,13 +68,23 @@ async fn for_ever(
     let waking = caller.clone();
     let trigger = Trigger::start(move || waking.look()).await;
     let trigger = trigger.map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
+    let door = Door::open(&config).await;
     service.ready();
     let world = Arc::clone(&wired.world);
-    let reloading = Reloading { config, wired, caller, shutdown: shutdown.clone(), service: Arc::clone(service) };
+    let (current, now) = watch::channel(Arc::new(Current { config: config.clone(), world: Arc::clone(&world) }));
+    let ended = CancellationToken::new();
+    let serving = door.map(|door| tokio::spawn(door.serve(now, shutdown.clone(), ended.clone())));
+    let reloading =
+        Reloading { config, wired, caller, current, shutdown: shutdown.clone(), service: Arc::clone(service) };
     let reloading = tokio::spawn(reloading.follow(hang_up));
     let telling = tokio::spawn(tell_chain_end(Arc::clone(&world)));
-    let summary = watch(world, RELIST, calls, shutdown, service.as_ref()).await;
+    let summary = engine::watch(world, RELIST, calls, shutdown, service.as_ref()).await;
     telling.abort();
+    ended.cancel();
+    if let Some(serving) = serving {
+        // It fails only by a panic, which ends the process.
+        let _ = serving.await;
+    }
     // What it holds, emulators among it, served what was under way until now.
     reloading.abort();
     trigger.stop().await;

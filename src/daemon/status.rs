@@ -2,31 +2,46 @@
 
 use std::sync::Arc;
 
+use super::ask;
 use super::command::Failure;
 use super::log::LogObserver;
 use super::machine::{SystemClock, SystemEntropy};
 use super::no_journal::NoJournal;
 use super::wire;
+use crate::admin::client::Daemon;
 use crate::cli::show;
 use crate::cli::status::StatusAnswer;
 use crate::config::Config;
 use crate::domain::exit::Exit;
+use crate::engine::world::World;
 use crate::journal::{Journal, Reader};
 use crate::ports::clock::Clock as _;
 use crate::ports::journal::Journal as JournalPort;
 
 /// Looks at everything and tells.
-pub(super) async fn status(config: &Config, json: bool) -> Result<Exit, Failure> {
-    let journal = journal(config)?;
-    let wired = wire::world_with(config, Arc::new(LogObserver::new(config.time_zone.clone())), journal).await?;
-    let inspection = wired.world.inspect().await;
-    let answer = StatusAnswer::of(&inspection, wired.world.clock.wall());
+pub(super) async fn status(config: &Config, daemon: Option<Daemon>, json: bool) -> Result<Exit, Failure> {
+    let answer = match daemon {
+        Some(daemon) => daemon.get(ask::STATUS).await?,
+        None => here(config).await?,
+    };
     if json {
         show::print_json(&answer);
     } else {
-        show::print(&answer.text(&inspection, &config.time_zone));
+        show::print(&answer.text(&config.time_zone));
     }
     Ok(answer.exit)
+}
+
+/// Where everything stands in a world.
+pub(super) async fn look(world: &World) -> StatusAnswer {
+    let inspection = world.inspect().await;
+    StatusAnswer::of(&inspection, world.clock.wall())
+}
+
+async fn here(config: &Config) -> Result<StatusAnswer, Failure> {
+    let journal = journal(config)?;
+    let wired = wire::world_with(config, Arc::new(LogObserver::new(config.time_zone.clone())), journal).await?;
+    Ok(look(&wired.world).await)
 }
 
 /// The journal that is there; a look makes none, and goes on without one that cannot be read.

@@ -212,6 +212,9 @@ pub(super) async fn world_again(
     if config.state_dir(&environment())? != before.state_dir(&environment())? {
         return Err(WireError::Fixed { what: "state_dir".to_owned() });
     }
+    if config.admin != before.admin {
+        return Err(WireError::Fixed { what: "[admin]".to_owned() });
+    }
     let (mut tenants, mut emulators) = (BTreeMap::new(), BTreeMap::new());
     for (name, tenant) in &config.tenants {
         let (was, running) = (before.tenants.get(name), old.emulators.get(name));

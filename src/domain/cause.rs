@@ -37,6 +37,18 @@ pub enum Who {
         #[serde(skip_serializing_if = "Option::is_none")]
         login_uid: Option<u32>,
     },
+    /// A person, or a program on the same machine, by the daemon's admin socket.
+    Peer {
+        /// The words of the command that asks the same, such as `rotate --resume`.
+        command: &'static str,
+        /// As whom the process at the other end ran, by name; none when the system knows no name.
+        user: Option<String>,
+        /// As whom it ran, as the kernel says.
+        uid: u32,
+        /// Which process it was, as the kernel says; none when it is in another namespace.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pid: Option<i32>,
+    },
 }
 
 impl Cause {
@@ -103,6 +115,9 @@ mod tests {
         let written =
             json!({ "by": "command", "command": "rotate", "user": "minji", "uid": 1000, "reason": "ticket 4711" });
         assert_eq!(serde_json::to_value(cause).unwrap(), written);
+        let who = Who::Peer { command: "rotate", user: None, uid: 0, pid: Some(4711) };
+        let written = json!({ "by": "peer", "command": "rotate", "user": null, "uid": 0, "pid": 4711 });
+        assert_eq!(serde_json::to_value(Cause { who, reason: None }).unwrap(), written);
         for (cause, by) in [(Cause::STARTUP, "startup"), (Cause::SCHEDULE, "schedule"), (Cause::RESUME, "resume")] {
             assert_eq!(serde_json::to_value(cause).unwrap(), json!({ "by": by }));
         }

@@ -1,9 +1,9 @@
 //! How a command ends, for the shell: the codes of `sysexits.h`, and which of several is the worst.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An exit status. The order is that of severity: the worst of several accounts decides for the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
     /// Everything asked for was done.

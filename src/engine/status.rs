@@ -100,7 +100,8 @@ impl World {
         let mut known: BTreeSet<_> = found.iter().map(|(managed, _)| place(managed)).collect();
         let is_known = |kept: &&Kept<'_>| known.contains(&(kept.managing.rule.vault.clone(), kept.secret.clone()));
         let unknown: Vec<&Kept<'_>> = finding.kept.iter().filter(|kept| !is_known(kept)).collect();
-        let looks = unknown.iter().map(|kept| kept.account());
+        // Made before they are polled: the compiler cannot tell that the closure may cross threads.
+        let looks: Vec<_> = unknown.iter().map(|kept| kept.account()).collect();
         let accounts: Vec<_> = futures::stream::iter(looks).buffered(AT_ONCE).collect().await;
         let mut vaults = finding.failures;
         for (kept, account) in unknown.into_iter().zip(accounts) {

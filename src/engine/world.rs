@@ -58,6 +58,23 @@ impl World {
         let vaults = self.paces.iter().map(|(name, period)| (name.clone(), interval(*period)));
         Limits { tenants: tenants.collect(), vaults: vaults.collect(), apart: self.apart.clone() }
     }
+
+    /// The same world, of whose facts somebody else hears.
+    #[must_use]
+    pub fn heard_by(&self, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            tenants: self.tenants.clone(),
+            vaults: self.vaults.clone(),
+            paces: self.paces.clone(),
+            rules: self.rules.clone(),
+            apart: self.apart.clone(),
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            observer,
+            recorded: Arc::clone(&self.recorded),
+        }
+    }
 }
 
 /// A rule, ready to work.

@@ -7,6 +7,7 @@ mod moto;
 #[expect(dead_code, reason = "each target uses its part")]
 mod secrets_manager;
 
+mod admin;
 mod ahead;
 mod aws;
 mod aws_days;

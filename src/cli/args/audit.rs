@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use jiff::civil::DateTime;
 use jiff::{Span, Timestamp, Zoned};
 
+use super::Alone;
 use crate::domain::audit::Hash;
 use crate::domain::cause::Reason;
 
@@ -27,6 +28,9 @@ pub struct History {
     /// Which part of it.
     #[command(flatten)]
     pub part: Part,
+    /// Who does the work.
+    #[command(flatten)]
+    pub alone: Alone,
 }
 
 /// The journal's chain of events.

@@ -62,6 +62,9 @@ fn cause(cause: &Value) -> String {
         if let Some(login) = cause["login_uid"].as_u64() {
             told = format!("{told} (logged in as uid {login})");
         }
+        if let Some(pid) = cause["pid"].as_i64() {
+            told = format!("{told} (asked the daemon, as process {pid})");
+        }
     }
     match text("reason") {
         Some(reason) => format!("{told}: {reason}"),

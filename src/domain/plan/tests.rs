@@ -245,9 +245,11 @@ fn ten_thousand_accounts_are_planned_half_a_year_ahead() {
         candidate.facts.last_changed = Some(start - hours(number % (75 * 24)));
     }
     for (count, per, makes_it) in [(5, Per::Second, true), (40, Per::Hour, false)] {
-        let limits =
-            Limits { tenants: tenants.map(|tenant| (tenant.to_owned(), rate(count, per))).into(), ..Limits::default() };
-        let plan = plan(start, start + hours(180 * 24), &accounts, Pace::new(&limits, &accounts));
+        let limits = Limits {
+            tenants: tenants.map(|tenant| (tenant.to_owned(), rate(count, per).interval())).into(),
+            ..Limits::default()
+        };
+        let plan = plan(start, start + hours(180 * 24), &accounts, Pace::new(limits));
         assert!(plan.entries.len() > 20_000, "{}", plan.entries.len());
         let late =
             plan.entries.iter().filter(|entry| entry.trouble() <= Some(Trouble::Late) && entry.trouble().is_some());

@@ -98,20 +98,20 @@ const LEFT_OUT: &str = "left-out";
 
 impl World {
     /// Plans what comes, and tells it of the accounts that were asked for.
-    pub async fn plan(&self, limits: &Limits, request: &PlanRequest) -> Result<PlanReport, NotFound> {
-        self.view().await.plan(limits, request)
+    pub async fn plan(&self, request: &PlanRequest) -> Result<PlanReport, NotFound> {
+        self.view().await.plan(self.limits(), request)
     }
 }
 
 impl View {
-    pub(super) fn plan(&self, limits: &Limits, request: &PlanRequest) -> Result<PlanReport, NotFound> {
+    pub(super) fn plan(&self, limits: Limits, request: &PlanRequest) -> Result<PlanReport, NotFound> {
         let chosen = self.chosen(&request.names, request.tenant.as_deref())?;
         let asked: HashSet<&AccountName> = chosen.iter().map(|surveyed| &surveyed.managed.name).collect();
         let policies: BTreeMap<&AccountName, &Policy> =
             chosen.iter().map(|one| (&one.managed.name, one.managed.managing.rule.policy.as_ref())).collect();
         let until = later(self.now, SignedDuration::from_hours(24 * i64::from(request.days)));
         let candidates = self.candidates();
-        let found = plan(self.now, until, &candidates, Pace::new(limits, &candidates));
+        let found = plan(self.now, until, &candidates, Pace::new(limits));
         let entries = found.entries.iter().filter_map(|entry| Some(Rotation::of(entry, policies.get(entry.account)?)));
         let rotations: Vec<Rotation> = entries.collect();
         let left_out = found.left_out.iter().filter(|left_out| asked.contains(left_out.account));
@@ -166,7 +166,7 @@ impl Rotation {
             window: window(slot, policy),
             deadline: entry.deadline,
             expires_at: entry.expires_at,
-            held: entry.held.map(Held::by),
+            held: entry.held.as_ref().map(Held::by),
             trouble: entry.trouble().map(Trouble::label),
         }
     }
@@ -182,7 +182,7 @@ impl Rotation {
             window: None,
             deadline: left_out.deadline,
             expires_at: left_out.expires_at,
-            held: Some(Held::by(left_out.held)),
+            held: Some(Held::by(&left_out.held)),
             trouble: is_late.then_some(LEFT_OUT),
         }
     }
@@ -196,7 +196,7 @@ impl Rotation {
 }
 
 impl Held {
-    fn by(hold: Hold<'_>) -> Self {
+    fn by(hold: &Hold) -> Self {
         Self { by: hold.label(), because: hold.to_string() }
     }
 }

@@ -1,0 +1,120 @@
+//! What the daemon does when it is asked by its admin socket: what the commands do, in its own world.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::history::{self, HistoryAsked};
+use super::{ask, status, wire};
+use crate::admin::api::{DAEMON, Greeting, VERSION, WorksOn};
+use crate::admin::server::{self, answer, refuse};
+use crate::admin::socket::Listening;
+use crate::config::Config;
+use crate::engine::world::World;
+use crate::ports::observer::{Fact, Observer};
+
+/// The configuration that is in force, and its world.
+pub(super) struct Current {
+    pub(super) config: Config,
+    pub(super) world: Arc<World>,
+}
+
+/// What every operation works with.
+#[derive(Clone)]
+struct Operations {
+    works_on: WorksOn,
+    current: watch::Receiver<Arc<Current>>,
+}
+
+/// A socket that is listened to, and not served yet.
+pub(super) struct Door {
+    listening: Listening,
+    works_on: WorksOn,
+}
+
+impl Door {
+    /// Opens it where the configuration says; none when that says no, or when it cannot be had: a daemon rotates without.
+    pub(super) async fn open(config: &Config) -> Option<Self> {
+        if !config.admin.enabled {
+            return None;
+        }
+        let door = Self::try_open(config).await;
+        match &door {
+            Ok(Self { listening, .. }) => {
+                info!(event = "admin-listens", socket = %listening.path().display(), "the daemon can be asked");
+            }
+            Err(error) => {
+                warn!(event = "admin-unavailable", %error, "commands do their work in processes of their own");
+            }
+        }
+        door.ok()
+    }
+
+    async fn try_open(config: &Config) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let environment = wire::environment();
+        let state_dir = config.state_dir(&environment)?;
+        let works_on = WorksOn::of(Path::new(config.file()), &state_dir)?;
+        let listening = Listening::bind(&config.admin.socket(&environment, &state_dir)).await?;
+        Ok(Self { listening, works_on })
+    }
+
+    /// Serves until `stop`, and what was asked before until `last`.
+    pub(super) async fn serve(
+        self,
+        current: watch::Receiver<Arc<Current>>,
+        stop: CancellationToken,
+        last: CancellationToken,
+    ) {
+        let operations = Operations { works_on: self.works_on, current };
+        server::serve(self.listening, router(operations), stop, last).await;
+    }
+}
+
+fn router(operations: Operations) -> Router {
+    Router::new()
+        .route(DAEMON, get(greet))
+        .route(ask::STATUS, get(tell_status))
+        .route(ask::HISTORY, get(tell_history))
+        .with_state(operations)
+}
+
+impl Operations {
+    fn now(&self) -> Arc<Current> {
+        Arc::clone(&self.current.borrow())
+    }
+}
+
+async fn greet(State(operations): State<Operations>) -> Response {
+    answer(&Greeting {
+        version: VERSION.to_owned(),
+        process: std::process::id(),
+        works_on: operations.works_on.clone(),
+    })
+}
+
+async fn tell_status(State(operations): State<Operations>) -> Response {
+    // Whoever asks is told; the daemon's own log need not hear of every look.
+    let world = operations.now().world.heard_by(Arc::new(Unheard));
+    answer(&status::look(&world).await)
+}
+
+async fn tell_history(State(operations): State<Operations>, Query(asked): Query<HistoryAsked>) -> Response {
+    match history::tell(&operations.now().config, asked).await {
+        Ok(told) => answer(&told),
+        Err(failure) => refuse(&failure.refusal()),
+    }
+}
+
+/// Nobody hears.
+struct Unheard;
+
+impl Observer for Unheard {
+    fn note(&self, _: &Fact<'_>) {}
+}

@@ -1,0 +1,26 @@
+//! What the admin socket can be asked for, and the daemon that a command asks.
+
+use crate::admin::api::WorksOn;
+use crate::admin::client::{Daemon, find};
+use crate::cli::args::Alone;
+use crate::config::Config;
+
+use super::command::Failure;
+use super::wire::{self, WireError};
+
+/// Where every account stands.
+pub(super) const STATUS: &str = "/v1/status";
+/// What happened to one account.
+pub(super) const HISTORY: &str = "/v1/history";
+
+/// The daemon that works by this configuration, if one runs.
+pub(super) async fn daemon(config: &Config, alone: Alone) -> Result<Option<Daemon>, Failure> {
+    if alone.no_daemon || !config.admin.enabled {
+        return Ok(None);
+    }
+    let environment = wire::environment();
+    let state_dir = config.state_dir(&environment).map_err(WireError::from)?;
+    // Where there is no state, no daemon has begun.
+    let Ok(ours) = WorksOn::of(config.file().as_ref(), &state_dir) else { return Ok(None) };
+    Ok(find(&config.admin.places(&environment, &state_dir), &ours).await?)
+}
