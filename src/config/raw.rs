@@ -51,11 +51,9 @@ pub(super) struct Raw {
     pub(super) policies: Tables<Policy>,
     /// Groups of accounts of which no two are rotated within `apart_by` of each other, such as two logins that a service
     /// alternates between: each by its name, or by `tenant/kind/name`. Only a deadline overrides it.
-    /// **Not in force yet**: it is checked, but `run` does not hold to it so far.
     #[schemars(with = "Option<Vec<forms::ApartGroup>>")]
     pub(super) apart: Option<Vec<Spanned<Vec<Text>>>>,
     /// How far apart the accounts of a group are kept.
-    /// **Not in force yet**: it is checked, but `run` does not hold to it so far.
     #[schemars(with = "Option<forms::Duration>", extend("default" = duration::show(defaults::APART_BY)))]
     pub(super) apart_by: Option<Text>,
     /// Rules: which accounts are rotated, by which policy, into which secret. There is at least one.

@@ -182,6 +182,10 @@ impl LogObserver {
             Fact::JournalFailed { account, error } => {
                 warn!(event = "journal-failed", %account, error, "the journal could not note what happened");
             }
+            Fact::PaceUnknown { error } => warn!(
+                event = "pace-unknown",
+                error, "the journal cannot tell what began in the last day; no account is taken over until it can"
+            ),
             Fact::NotRecorded { what, account, error } => {
                 let account = account.map_or_else(|| "-".to_owned(), ToString::to_string);
                 warn!(event = "not-recorded", what, account, error, "the journal's chain lacks this event");
@@ -230,6 +234,15 @@ impl Observer for LogObserver {
             Fact::Skipped { account, why } => {
                 if self.is_news(format!("skipped {account}"), why) {
                     info!(event = "skipped", %account, reason = why, "left alone");
+                }
+            }
+            Fact::WindowOverridden { account, secret, slot, expires_at } => {
+                let expires_at = expires_at.map_or_else(|| "-".to_owned(), |at| self.time(at));
+                if self.is_news(format!("window {account}"), &expires_at) {
+                    warn!(
+                        event = "window-overridden", %account, %secret, slot = slot.label(), expires_at,
+                        "rotated {slot}"
+                    );
                 }
             }
             Fact::Began { account, secret, .. } => debug!(event = "began", %account, %secret, "rotation begins"),
@@ -286,7 +299,11 @@ impl Observer for LogObserver {
             Fact::VaultUnreadable { account, secret, error } => {
                 error!(event = "vault-unreadable", %account, %secret, error, "the vault cannot tell this account's state");
             }
-            Fact::JournalFailed { .. } | Fact::NotRecorded { .. } | Fact::Rebuilt { .. } | Fact::ChainEnd { .. } => {
+            Fact::JournalFailed { .. }
+            | Fact::PaceUnknown { .. }
+            | Fact::NotRecorded { .. }
+            | Fact::Rebuilt { .. }
+            | Fact::ChainEnd { .. } => {
                 self.note_journal(fact);
             }
             Fact::Next { accounts, at, account, reason } => {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::account::Subject;
-use crate::domain::audit::{Entry, Head};
+use crate::domain::audit::{Beginning, Entry, Head};
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::schedule::pause::{Change, Pauses};
 use crate::domain::token::Token;
@@ -60,6 +60,10 @@ impl JournalPort for NoJournal {
     }
 
     async fn head(&self) -> Result<Head, JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn beginnings(&self, _: Timestamp) -> Result<Vec<Beginning>, JournalError> {
         Err(NoJournal::error())
     }
 

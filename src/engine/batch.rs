@@ -13,7 +13,7 @@ use super::world::World;
 use crate::domain::account::{AccountName, Standing};
 use crate::domain::cause::Cause;
 use crate::domain::rotation::Goal;
-use crate::ports::observer::Fact;
+use crate::ports::observer::{DueBy, Fact};
 
 /// Rotations that are under way at once.
 const AT_ONCE: usize = 16;
@@ -133,19 +133,23 @@ impl World {
         if patience.shutdown.is_cancelled() {
             return Report { account, secret: Some(secret), result: Outcomes::Interrupted { pending: false } };
         }
-        self.turn(&managed, Start::Afresh(order), patience).await.0
+        self.turn(&managed, (Start::Afresh(order), None), patience).await.0
     }
 
-    /// Drives one account's rotation, and tells how it began and ended; beside it, what to go on from.
+    /// Drives one account's rotation, and tells how it began, why if it is `due`, and how it ended; beside it, what to go on
+    /// from.
     pub(super) async fn turn(
         &self,
         managed: &Managed,
-        start: Start,
+        (start, due): (Start, Option<DueBy<'_>>),
         patience: &Patience,
     ) -> (Report, Option<Box<Parked>>) {
         let (goal, cause) = (start.goal(), start.cause().clone());
         let (account, secret, subject) = (&managed.name, &managed.secret, &managed.subject);
-        self.record(&cause, &Fact::Began { account, secret, subject, goal }).await;
+        if let Some(DueBy { why, expires_at, .. }) = due.filter(|due| due.why.slot.is_forced()) {
+            self.note(&Fact::WindowOverridden { account, secret, slot: why.slot, expires_at });
+        }
+        self.record(&cause, &Fact::Began { account, secret, subject, goal, due }).await;
         let (ended, parked) = take_turn(self, managed, start, patience).await;
         (self.report(managed, goal, &cause, ended).await, parked)
     }

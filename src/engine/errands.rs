@@ -4,14 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::accounts::{Failure, Listed, Managed};
 use super::drive::deadline::within;
 use super::drive::{Patience, block_of};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::Kind;
+use crate::domain::audit::Beginning;
 use crate::domain::cause::Cause;
 use crate::domain::rotation::Block;
+use crate::ports::journal::JournalError;
 use crate::ports::observer::Fact;
 use crate::ports::provider::ProviderError;
 
@@ -29,6 +33,8 @@ pub(super) enum Errand {
     Surveyed(Source, Vec<Surveyed>),
     /// Whether a stopped tenant may go on.
     Probed(String, bool),
+    /// What the journal says has begun before this process did.
+    Remembered(Result<Vec<Beginning>, JournalError>),
 }
 
 /// Brings a tenant's settings to what the configuration enforces, and lists its accounts.
@@ -76,6 +82,11 @@ pub(super) async fn probe(world: Arc<World>, name: String) -> Errand {
     let Some(provider) = stopped else { return Errand::Probed(name, true) };
     let probed = within(world.clock.as_ref(), LONGEST_LIST, provider.probe()).await;
     Errand::Probed(name, matches!(probed, Some(Ok(()))))
+}
+
+/// Asks the journal what has begun since `since`.
+pub(super) async fn remember(world: Arc<World>, since: Timestamp) -> Errand {
+    Errand::Remembered(world.journal.beginnings(since).await)
 }
 
 /// Promotes what was accepted among accounts that were never listed here (`protocol.md`, step 3).

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::AccountName;
-use crate::domain::audit::{Entry, What};
+use crate::domain::audit::{Beginning, Entry, What};
 use crate::domain::cause::Cause;
 use crate::domain::rotation::Goal;
 use crate::domain::secret::SecretName;
@@ -87,13 +87,15 @@ impl<'a> Row<'a> {
 /// Which row a fact becomes; none when it is only told. The names are those of the log.
 fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
     Some(match *fact {
-        Fact::Began { account, secret, subject, goal } => {
+        Fact::Began { account, secret, subject, goal, due } => {
             let goal = match goal {
                 Goal::Rotate => "rotate",
                 Goal::Finish => "finish",
                 Goal::Rollback => "rollback",
             };
-            Row::standing(What::Began, account, secret, json!({ "goal": goal, "account_id": subject.id }))
+            let mut detail = due.map(|due| Beginning::detail(due.policy, due.why, due.terms)).unwrap_or_default();
+            detail.extend([("goal".to_owned(), goal.into()), ("account_id".to_owned(), json!(subject.id))]);
+            Row::standing(Beginning::WHAT, account, secret, detail.into())
         }
         Fact::Staged { account, secret, token, candidate, superseding } => {
             let what = if superseding { What::Superseded } else { What::Staged };
@@ -145,9 +147,11 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
         | Fact::ExpirationChanged { .. }
         | Fact::Conflict { .. }
         | Fact::Skipped { .. }
+        | Fact::WindowOverridden { .. }
         | Fact::TenantReleased { .. }
         | Fact::VaultUnreadable { .. }
         | Fact::JournalFailed { .. }
+        | Fact::PaceUnknown { .. }
         | Fact::NotRecorded { .. }
         | Fact::Rebuilt { .. }
         | Fact::ChainEnd { .. }

@@ -12,8 +12,9 @@ use super::world::World;
 use crate::domain::backoff::Backoff;
 use crate::domain::cause::Cause;
 use crate::domain::due::{Due, Reason, Why};
+use crate::domain::plan::Terms;
 use crate::domain::rotation::{Goal, Insistence, Waiting};
-use crate::ports::observer::Fact;
+use crate::ports::observer::{DueBy, Fact};
 
 /// What gives an account its turn.
 pub(super) enum Occasion {
@@ -38,23 +39,27 @@ pub(super) struct Turned {
 
 /// Gives an account its turn.
 pub(super) async fn turn(world: Arc<World>, managed: Arc<Managed>, occasion: Occasion, patience: Patience) -> Turned {
-    let start = match occasion {
-        Occasion::Parked(parked) => Start::Parked(parked),
-        Occasion::Asked(cause) => Start::Afresh(Order { goal: Goal::Rotate, insists: Insistence::Hold, cause }),
+    let found;
+    let (start, due) = match occasion {
+        Occasion::Parked(parked) => (Start::Parked(parked), None),
+        Occasion::Asked(cause) => (Start::Afresh(Order { goal: Goal::Rotate, insists: Insistence::Hold, cause }), None),
         // What was planned may be long ago, and another process at work on the same accounts.
-        Occasion::Planned => match look(&world, &managed).await {
-            Surveyed { due: Some(Due::Now(Why { reason: Reason::Unfinished, .. })), .. } => {
-                Start::Afresh(Order::of_daemon(Goal::Finish))
+        Occasion::Planned => {
+            found = look(&world, &managed).await;
+            match found.due {
+                Some(Due::Now(Why { reason: Reason::Unfinished, .. })) => {
+                    (Start::Afresh(Order::of_daemon(Goal::Finish)), None)
+                }
+                Some(Due::Now(why)) => (Start::Afresh(Order::of_daemon(Goal::Rotate)), due_by(&found, why)),
+                _ => return Turned { managed, report: None, parked: None, known: Some(found) },
             }
-            Surveyed { due: Some(Due::Now(_)), .. } => Start::Afresh(Order::of_daemon(Goal::Rotate)),
-            known => return Turned { managed, report: None, parked: None, known: Some(known) },
-        },
+        }
     };
     let (report, parked) = match &start {
         Start::Afresh(order @ Order { goal: Goal::Rotate, .. }) if let Some(until) = clocks_apart(&managed) => {
             (wait_for_clocks(&world, &managed, order, until).await, None)
         }
-        _ => world.turn(&managed, start, &patience).await,
+        _ => world.turn(&managed, (start, due), &patience).await,
     };
     let known = match &report.result {
         _ if parked.is_some() => None,
@@ -62,6 +67,16 @@ pub(super) async fn turn(world: Arc<World>, managed: Arc<Managed>, occasion: Occ
         _ => Some(look(&world, &managed).await),
     };
     Turned { managed, report: Some(report), parked, known }
+}
+
+/// Why the rotation of an account begins that was found to be due.
+fn due_by(found: &Surveyed, why: Why) -> Option<DueBy<'_>> {
+    let (managed, facts) = (&found.managed, found.facts()?);
+    let dates = facts.dates();
+    let overdue = dates.and_then(|dates| dates.deadline).is_some_and(|deadline| Some(deadline) <= managed.now());
+    let terms = Terms::All { first_run: facts.is_first_run(), overdue };
+    let expires_at = dates.and_then(|dates| dates.expires_at);
+    Some(DueBy { policy: &managed.managing.rule.policy.name, why, terms, expires_at })
 }
 
 async fn look(world: &World, managed: &Managed) -> Surveyed {

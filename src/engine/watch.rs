@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use self::pacing::Paced;
+use self::pacing::{Paced, Past};
 use super::calls::{self, Calls};
 use super::errands::{Errand, Source};
 use super::queue::{Class, Queue};
@@ -120,6 +120,8 @@ struct Engine {
     queue: Queue<Arc<AccountName>, Line>,
     slots: Slots<Arc<Lane>>,
     pace: Pace,
+    /// What is known of what had begun before this process did.
+    past: Past,
     /// Who has a turn, and when it began, as the pace was told.
     running: HashMap<Arc<AccountName>, Timestamp>,
     turns: FuturesUnordered<BoxFuture<'static, Option<Turning>>>,
@@ -150,6 +152,7 @@ impl Engine {
             queue: Queue::default(),
             slots: Slots::default(),
             pace,
+            past: Past::default(),
             running: HashMap::new(),
             turns: FuturesUnordered::new(),
             errands: FuturesUnordered::new(),

@@ -4,7 +4,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::trouble::Trouble;
-use crate::domain::audit::{Entry, Head, Row};
+use crate::domain::Timestamp;
+use crate::domain::audit::{Beginning, Entry, Head, Row};
 
 /// The last row's number and hash; none in a chain without rows.
 pub(super) fn head(connection: &Connection) -> Result<Option<Head>, Trouble> {
@@ -45,6 +46,28 @@ pub(super) fn introduce(connection: &Connection, found: Vec<Entry>) -> Result<us
     append(&transaction, &strangers)?;
     transaction.commit()?;
     Ok(strangers.len())
+}
+
+/// The rotations that began since `since`, in their order. It is read from the chain's end, and no further than it must be.
+pub(super) fn beginnings(connection: &Connection, since: Timestamp) -> Result<Vec<Beginning>, Trouble> {
+    /// A clock that was wrong for a while leaves rows of other times between those that are sought.
+    const OLD_IN_A_ROW: u32 = 2000;
+    let mut select = connection.prepare_cached("SELECT entry FROM events ORDER BY seq DESC")?;
+    let mut rows = select.query([])?;
+    let (mut found, mut old) = (Vec::new(), 0);
+    while old < OLD_IN_A_ROW
+        && let Some(row) = rows.next()?
+    {
+        let text = text(row.get_ref(0)?);
+        if Beginning::time(&text).is_none_or(|at| at < since) {
+            old += 1;
+        } else {
+            old = 0;
+            found.extend(Beginning::read(&text));
+        }
+    }
+    found.reverse();
+    Ok(found)
 }
 
 fn strangers(connection: &Connection, entries: Vec<Entry>) -> Result<Vec<Entry>, Trouble> {

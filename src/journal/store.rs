@@ -14,7 +14,7 @@ use super::open::{FILE, Opened, Origin, open};
 use super::trouble::Trouble;
 use super::{events, label, pauses};
 use crate::domain::account::Subject;
-use crate::domain::audit::{Entry, Head};
+use crate::domain::audit::{Beginning, Entry, Head};
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::schedule::pause::{Change, Pauses};
 use crate::domain::token::Token;
@@ -183,6 +183,10 @@ impl Port for Journal {
         .await
     }
 
+    async fn beginnings(&self, since: Timestamp) -> Result<Vec<Beginning>, JournalError> {
+        self.with(move |connection| events::beginnings(connection, since)).await
+    }
+
     async fn introduce(&self, found: Vec<Entry>) -> Result<usize, JournalError> {
         self.with(move |connection| events::introduce(connection, found)).await
     }
@@ -221,7 +225,7 @@ mod tests {
             let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
             assert_eq!(mode, "wal");
             assert_eq!((number("synchronous"), number("foreign_keys"), number("busy_timeout")), (2, 1, 10_000));
-            assert_eq!(number("user_version"), 2);
+            assert_eq!(number("user_version"), i64::try_from(super::super::schema::VERSION).unwrap());
         }
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::account::Subject;
-use crate::domain::audit::{Entry, Head};
+use crate::domain::audit::{Beginning, Entry, Head};
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::schedule::pause::{Change, Pauses};
 use crate::domain::token::Token;
@@ -44,6 +44,10 @@ pub trait Journal: Send + Sync {
 
     /// The end of the chain of events.
     async fn head(&self) -> Result<Head, JournalError>;
+
+    /// The rotations that began since `since` because they were due, in their order: what counts for a limit by the day counts
+    /// after a restart too.
+    async fn beginnings(&self, since: Timestamp) -> Result<Vec<Beginning>, JournalError>;
 
     /// Adds those that are about accounts of which the chain knows nothing; answers how many.
     async fn introduce(&self, found: Vec<Entry>) -> Result<usize, JournalError>;

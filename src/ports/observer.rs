@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::provider::ProviderError;
 use crate::domain::account::{AccountName, Kind, Subject};
 use crate::domain::audit::Head;
-use crate::domain::due::Reason;
+use crate::domain::due::{Reason, Slot, Why};
+use crate::domain::plan::Terms;
 use crate::domain::rotation::{Answer, Block, Freeze, Goal, RollbackStop, Waiting};
 use crate::domain::secret::SecretName;
 use crate::domain::token::Token;
@@ -25,6 +26,19 @@ impl Observer for Vec<Arc<dyn Observer>> {
             observer.note(fact);
         }
     }
+}
+
+/// Why a rotation begins by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueBy<'a> {
+    /// The policy that it is due by.
+    pub policy: &'a str,
+    /// Why it is due, and why now.
+    pub why: Why,
+    /// What it is held to.
+    pub terms: Terms,
+    /// When the password expires; none when it never does.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// One thing that happened. No fact holds a password, a key, or any part of a provider's answer.
@@ -133,6 +147,19 @@ pub enum Fact<'a> {
         subject: &'a Subject,
         /// How far it is to go.
         goal: Goal,
+        /// Why it begins by itself; none when a person asked for it, or when it goes on.
+        due: Option<DueBy<'a>>,
+    },
+    /// A rotation begins outside of its windows, or in a blackout, since its expiry leaves no other time.
+    WindowOverridden {
+        /// The account.
+        account: &'a AccountName,
+        /// The secret.
+        secret: &'a SecretName,
+        /// What is overridden.
+        slot: Slot,
+        /// When the password expires; none when it never does.
+        expires_at: Option<Timestamp>,
     },
     /// A candidate is in the vault as pending.
     Staged {
@@ -260,6 +287,11 @@ pub enum Fact<'a> {
         /// The secret.
         secret: &'a SecretName,
         /// What the vault said.
+        error: &'a str,
+    },
+    /// The journal could not tell what began in the last day, which counts for what may begin now.
+    PaceUnknown {
+        /// What the journal said.
         error: &'a str,
     },
     /// The journal could not note an answer; the send counts as doubtful.

@@ -5,8 +5,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use ncloud_rotator::domain::account::{AccountName, Kind};
-use ncloud_rotator::domain::audit::{Entry, Verdict, Walk, What};
+use ncloud_rotator::domain::audit::{Beginning, Entry, Verdict, Walk, What};
 use ncloud_rotator::domain::cause::Cause;
+use ncloud_rotator::domain::due::{Reason, Slot, Why};
+use ncloud_rotator::domain::plan::Terms;
 use ncloud_rotator::journal::{About, Origin, Reader};
 use ncloud_rotator::ports::journal::Journal as _;
 use proptest::prelude::*;
@@ -297,6 +299,29 @@ async fn chain(added: usize) -> TempDir {
         journal.append(vec![entry(&format!("svc-{number}"), "rotated")]).await.expect("an event is added");
     }
     folder
+}
+
+/// A rotation began so many hours ago by the gateway's clock; the machine's was as wrong.
+fn began(name: &str, hours: i64, wrong_by: i64) -> Entry {
+    let why = Why { reason: Reason::Adopted, slot: Slot::Any };
+    let ago = |hours| now() - jiff::SignedDuration::from_hours(hours);
+    let detail = Beginning::detail("daily", why, Terms::All { first_run: true, overdue: false });
+    Entry { at: ago(hours + wrong_by), gateway: Some(ago(hours)), detail, ..entry(name, "began") }
+}
+
+#[tokio::test]
+async fn what_began_in_the_last_day_is_told_in_its_order_whatever_the_clock_said_in_between() {
+    let folder = folder();
+    let journal = open(folder.path());
+    let old = Entry { at: now() - jiff::SignedDuration::from_hours(9999), ..entry("x", "waiting") };
+    let between: Vec<Entry> = (0..100).map(|_| old.clone()).collect();
+    journal.append(vec![began("before", 25, 0), began("a", 23, 0), began("b", 20, 500)]).await.unwrap();
+    journal.append(between).await.unwrap();
+    journal.append(vec![began("c", 2, -500), entry("asked", "began"), entry("a", "rotated")]).await.unwrap();
+    let told = open(folder.path()).beginnings(now() - jiff::SignedDuration::from_hours(24)).await.unwrap();
+    let names: Vec<_> = told.iter().map(|begun| (begun.account.name.as_str(), begun.policy.as_str())).collect();
+    assert_eq!(names, [("a", "daily"), ("b", "daily"), ("c", "daily")]);
+    assert!(told.iter().all(|begun| begun.terms.is_first_run()));
 }
 
 /// An entry about an account of the tenant main.

@@ -38,6 +38,8 @@ pub(crate) struct Audit {
     earliest: SignedDuration,
     /// From one send of a tenant to the next, at the least.
     period: Duration,
+    /// Whether accounts that were never rotated are rotated as soon as they are found.
+    adopts: bool,
     /// How long after a change of the expiration the old one may be believed.
     relist: SignedDuration,
 }
@@ -79,9 +81,9 @@ struct Watched {
 }
 
 impl Audit {
-    pub(crate) fn new(time: Time, period: Duration, relist: SignedDuration) -> Self {
+    pub(crate) fn new(time: Time, period: Duration, relist: SignedDuration, adopts: bool) -> Self {
         let earliest = SignedDuration::from_hours(14 * 24);
-        Self { time, book: Mutex::default(), checks: Mutex::default(), earliest, period, relist }
+        Self { time, book: Mutex::default(), checks: Mutex::default(), earliest, period, adopts, relist }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -256,7 +258,8 @@ impl Audit {
         // The spread of a day brings it forward, and never into the first quarter of its life.
         let due = (due - SignedDuration::from_hours(24)).max(lasts / 4);
         let earliest = since + due - SignedDuration::from_mins(5);
-        book.demand(now >= earliest || was_asked || is_edited, || {
+        let is_adopted = self.adopts && rotated.is_none();
+        book.demand(now >= earliest || was_asked || is_edited || is_adopted, || {
             format!("{subject} is rotated at {now} although its password is of {since} and lasts {days} days")
         });
         let expires_at = since + lasts;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ncloud_rotator::domain::account::Subject;
-use ncloud_rotator::domain::audit::{Entry, Head};
+use ncloud_rotator::domain::audit::{Beginning, Entry, Head, Row, Verdict, Walk};
 use ncloud_rotator::domain::rotation::{Answer, Record};
 use ncloud_rotator::domain::schedule::pause::{Change, Pauses};
 use ncloud_rotator::domain::token::Token;
@@ -25,11 +25,19 @@ struct Book {
     of: HashMap<SendId, Subject>,
     next: i64,
     pauses: Arc<Pauses>,
+    rows: Vec<Row>,
 }
 
 impl SimJournal {
     pub(crate) fn new(id: String) -> Self {
         Self { id, book: Mutex::default() }
+    }
+
+    /// What `audit verify` says of the chain.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let mut walk = Walk::default();
+        self.book.lock().unwrap().rows.iter().for_each(|row| walk.push(row));
+        walk.end()
     }
 }
 
@@ -93,13 +101,24 @@ impl Journal for SimJournal {
         Ok(())
     }
 
-    /// The chain of events is a matter of the real journal: here only what the protocol asks is kept.
-    async fn append(&self, _: Vec<Entry>) -> Result<(), JournalError> {
+    async fn append(&self, entries: Vec<Entry>) -> Result<(), JournalError> {
+        let rows = &mut self.book.lock().unwrap().rows;
+        for entry in entries {
+            let row = Row::link(rows.last().map(Row::head).as_ref(), &entry).unwrap();
+            rows.push(row);
+        }
         Ok(())
     }
 
     async fn head(&self) -> Result<Head, JournalError> {
-        Ok(Head { rows: 0, hash: String::new() })
+        let head = self.book.lock().unwrap().rows.last().map(Row::head);
+        Ok(head.unwrap_or(Head { rows: 0, hash: String::new() }))
+    }
+
+    async fn beginnings(&self, since: Timestamp) -> Result<Vec<Beginning>, JournalError> {
+        let book = self.book.lock().unwrap();
+        let begun = book.rows.iter().filter_map(|row| Beginning::read(&row.text));
+        Ok(begun.filter(|begun| begun.at >= since).collect())
     }
 
     async fn introduce(&self, _: Vec<Entry>) -> Result<usize, JournalError> {

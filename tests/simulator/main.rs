@@ -51,6 +51,8 @@ const SHORT: Setup = Setup {
     days: 2 * 365,
     relist: SignedDuration::from_hours(12),
     is_troubled: true,
+    policy: "",
+    apart: None,
     watched: None,
 };
 
@@ -118,6 +120,8 @@ fn ten_years_of_thousands() {
         days: 365 * number("years", 10) + 2,
         relist: SignedDuration::from_hours(24),
         is_troubled: true,
+        policy: "",
+        apart: None,
         watched: word("watch").map(|word| &*word.to_owned().leak()),
     });
 }

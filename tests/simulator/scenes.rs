@@ -11,16 +11,20 @@ const ACCOUNTS: usize = 80;
 
 /// Half of the accounts in each of the two vaults; nothing goes wrong of itself.
 fn quiet() -> Story {
-    Story::new(Setup {
-        seed: 5,
-        tenants: 4,
-        accounts: ACCOUNTS,
-        days: 0,
-        relist: SignedDuration::from_hours(12),
-        is_troubled: false,
-        watched: None,
-    })
+    Story::new(SETUP)
 }
+
+const SETUP: Setup = Setup {
+    seed: 5,
+    tenants: 4,
+    accounts: ACCOUNTS,
+    days: 0,
+    relist: SignedDuration::from_hours(12),
+    is_troubled: false,
+    policy: "",
+    apart: None,
+    watched: None,
+};
 
 const ALL: [usize; 2] = [ACCOUNTS / 2, ACCOUNTS / 2];
 
@@ -104,4 +108,86 @@ fn fences_are_waited_out_side_by_side() {
     assert_eq!((story.audit.settled_since(due), story.audit.pending()), ([0, 0], ACCOUNTS));
     story.live_on(minutes(10.0));
     assert_eq!(story.audit.settled_since(due), ALL);
+}
+
+/// Two policies, of which each takes ten accounts over in a day.
+const TAKES_OVER: Setup = Setup { policy: "on_adopt = \"rotate\"\nfirst_run_cap = 10", ..SETUP };
+
+#[test]
+fn no_more_accounts_are_taken_over_in_a_day_than_the_cap_says_whatever_is_restarted() {
+    let mut story = Story::new(TAKES_OVER);
+    for day in 1..=4 {
+        for _ in 0..4 {
+            story.live_on(0.2);
+            assert_eq!(story.audit.rotations(), 20 * day);
+            story.reload();
+            story.is_killed();
+        }
+        story.live_on(0.21);
+    }
+    assert_eq!(story.audit.settled_since(story.time.now() - SignedDuration::from_hours(5 * 24)), ALL);
+}
+
+#[test]
+fn what_is_held_by_a_cap_keeps_nobody_else_of_its_lane_waiting() {
+    let mut story = Story::new(Setup { accounts: 40, ..TAKES_OVER });
+    story.live_on(3.0);
+    assert_eq!(story.audit.rotations(), 40);
+    story.comes_many(40);
+    story.live_on(0.6);
+    assert_eq!(story.audit.rotations(), 60, "those that came are held again");
+    story.shorten(60);
+    story.live_on(58.0 - 0.6);
+    // Those that were rotated first are due again: 60 days, less 14.
+    let again = story.audit.rotations();
+    assert!(again >= 40 + 40 + 40, "{again}");
+}
+
+#[test]
+fn what_became_overdue_overnight_is_caught_up_with_at_its_rate_and_a_restart_is_no_burst() {
+    let hours = |hours: f64| hours / 24.0;
+    let mut story = Story::new(Setup { policy: "catch_up = \"4/h\"", ..SETUP });
+    story.live_on(100.0);
+    story.shorten(60);
+    // A start reads the lists at once; from then on, four an hour for each of the two policies.
+    story.is_killed();
+    story.live_on(hours(0.01));
+    let begun = story.audit.rotations();
+    assert_eq!(begun, 2);
+    for hour in 1..=8 {
+        for _ in 0..4 {
+            story.live_on(hours(0.25));
+            story.is_killed();
+        }
+        let since = story.audit.rotations() - begun;
+        assert!(since <= 8 * hour + 2 && since >= 6 * (hour - 1), "{since} after {hour} hours");
+    }
+    story.live_on(0.5);
+    assert_eq!(story.audit.settled_since(story.time.now() - SignedDuration::from_hours(24)), ALL);
+}
+
+#[test]
+fn accounts_of_two_tenants_are_kept_apart_whatever_is_restarted() {
+    // Tenants use the two vaults by turns.
+    const PAIR: [&str; 2] = ["t0-a0", "t1-a1"];
+    let mut story = Story::new(Setup { accounts: 8, apart: Some((&PAIR, "5d")), ..SETUP });
+    story.live_on(DUE + 0.5);
+    assert_eq!(story.audit.rotations(), 7, "all but one of the two");
+    for _ in 0..8 {
+        story.live_on(0.5);
+        story.is_killed();
+        story.live_on(0.01);
+        assert_eq!(story.audit.rotations(), 7);
+    }
+    story.live_on(1.0);
+    assert_eq!(story.audit.rotations(), 8);
+}
+
+#[test]
+fn only_a_deadline_brings_accounts_together_that_are_kept_apart() {
+    let mut story = Story::new(Setup { accounts: 2, apart: Some((&["t0-a0", "t1-a1"], "100d")), ..SETUP });
+    story.live_on(DUE + 13.9);
+    assert_eq!(story.audit.rotations(), 1);
+    story.live_on(0.2);
+    assert_eq!(story.audit.rotations(), 2);
 }

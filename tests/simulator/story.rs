@@ -50,6 +50,10 @@ pub(crate) struct Setup {
     pub(crate) relist: SignedDuration,
     /// Whether anything ever goes wrong.
     pub(crate) is_troubled: bool,
+    /// What every policy says beside the rest.
+    pub(crate) policy: &'static str,
+    /// Accounts that are kept apart, by their names, and how far.
+    pub(crate) apart: Option<(&'static [&'static str], &'static str)>,
     /// What facts are printed that have this word in them.
     pub(crate) watched: Option<&'static str>,
 }
@@ -128,7 +132,12 @@ impl Observer for Watcher {
 impl Story {
     pub(crate) fn new(setup: Setup) -> Self {
         let (time, dice) = (Time::new(), Dice::new(setup.seed));
-        let audit = Arc::new(Audit::new(time.clone(), Duration::from_millis(500), setup.relist));
+        let audit = Arc::new(Audit::new(
+            time.clone(),
+            Duration::from_millis(500),
+            setup.relist,
+            setup.policy.contains("on_adopt"),
+        ));
         let gateway = |_| Arc::new(SimGateway::new(time.clone(), dice.clone(), Arc::clone(&audit), 180));
         let gateways: Vec<_> = (0..setup.tenants).map(gateway).collect();
         let vault = |style| Arc::new(SimVault::new(style, time.clone(), dice.clone(), Arc::clone(&audit)));
@@ -164,6 +173,7 @@ impl Story {
     pub(crate) fn run(&mut self) -> Figures {
         let end = Duration::from_secs(self.setup.days * DAY);
         self.run_until(end);
+        self.chain_is_whole();
         Figures { rotations: self.audit.rotations(), checks: self.audit.checked(), starts: self.starts }
     }
 
@@ -209,12 +219,24 @@ impl Story {
         }
     }
 
-    /// The process is killed, its journal is lost, and it is started again at once.
-    pub(crate) fn is_killed_and_loses_its_journal(&mut self) {
+    /// The process is killed, and started again at once.
+    pub(crate) fn is_killed(&mut self) {
         self.audit.machine_trouble();
         self.daemon = None;
-        self.journal = Arc::new(SimJournal::new(format!("after{}", self.starts)));
         self.starts();
+    }
+
+    /// The process is killed, its journal is lost, and it is started again at once.
+    pub(crate) fn is_killed_and_loses_its_journal(&mut self) {
+        self.chain_is_whole();
+        self.journal = Arc::new(SimJournal::new(format!("after{}", self.starts)));
+        self.is_killed();
+    }
+
+    /// What `audit verify` would say of the journal.
+    fn chain_is_whole(&self) {
+        let verdict = self.journal.verdict();
+        assert!(verdict.is_whole() || verdict.rows == 0, "{verdict:?}");
     }
 
     pub(crate) fn look(&self) {
@@ -401,6 +423,10 @@ impl Story {
         self.pool.spawner().spawn_local(asking).unwrap();
     }
 
+    pub(crate) fn comes_many(&mut self, accounts: usize) {
+        (0..accounts).for_each(|_| self.comes());
+    }
+
     fn comes(&mut self) {
         let number = self.accounts.len();
         let tenant = number % self.gateways.len();
@@ -434,6 +460,7 @@ impl Story {
             daemon.handle.forget();
         }
         if self.dice.happens(200_000) {
+            self.chain_is_whole();
             self.journal = Arc::new(SimJournal::new(format!("j{}", self.scheduled)));
         }
         let down = self.dice.below(1..6 * HOUR);
@@ -493,12 +520,13 @@ impl Story {
         }
         let vault =
             |(number, vault): (usize, &Arc<SimVault>)| (format!("v{number}"), Arc::clone(vault) as Arc<dyn Vault>);
+        let config = self.config();
         Arc::new(World {
             tenants,
             vaults: self.vaults.iter().enumerate().map(vault).collect(),
             paces: BTreeMap::from([("v1".to_owned(), Duration::from_millis(100))]),
-            apart: Vec::new(),
-            rules: self.rules(),
+            apart: config.apart.clone(),
+            rules: managing(&config),
             journal: Arc::clone(&self.journal) as _,
             clock,
             entropy: Arc::new(self.dice.clone()),
@@ -507,14 +535,17 @@ impl Story {
         })
     }
 
-    fn rules(&self) -> Vec<Arc<Managing>> {
+    fn config(&self) -> Config {
         let mut text = String::new();
+        if let Some((names, by)) = self.setup.apart {
+            writeln!(text, "apart = [{names:?}]\napart_by = \"{by}\"").unwrap();
+        }
         let scenes = "margin = \"1s\"\nspread = \"0s\"";
         let windows = "windows = [{ cron = \"0 2 * * Tue-Thu\", lasts = \"3h\" }]\ntime_zone = \"America/New_York\"";
         for (name, more) in [("anytime", ""), ("windowed", windows)] {
             let more = if self.setup.is_troubled { more } else { scenes };
             writeln!(text, "[policies.{name}]\nrotate_before = \"{}d\"\n{more}", self.rotate_before).unwrap();
-            writeln!(text, "password = {{ length = 16, avoid = \"url\" }}").unwrap();
+            writeln!(text, "password = {{ length = 16, avoid = \"url\" }}\n{}", self.setup.policy).unwrap();
         }
         for vault in 0..self.vaults.len() {
             writeln!(text, "[vaults.v{vault}]\nkind = \"age-directory\"\npath = \"vault{vault}\"").unwrap();
@@ -527,13 +558,16 @@ impl Story {
             writeln!(text, "[[accounts]]\ntenant = \"t{tenant}\"\nkind = \"sub-account\"\nnames = [\"t*\"]").unwrap();
             writeln!(text, "vault = \"v{vault}\"\npolicy = \"{}\"", policy_of(tenant)).unwrap();
         }
-        let config = Config::parse(&text, "simulated.toml", Path::new("/")).unwrap();
-        let managing = |rule: &ncloud_rotator::domain::rule::Rule| {
-            let generator = Generator::new(rule.kind, rule.policy.password.recipe().unwrap()).unwrap();
-            Arc::new(Managing { rule: rule.clone(), generator: Some(Arc::new(generator)) })
-        };
-        config.rules.iter().map(managing).collect()
+        Config::parse(&text, "simulated.toml", Path::new("/")).unwrap()
     }
+}
+
+fn managing(config: &Config) -> Vec<Arc<Managing>> {
+    let managing = |rule: &ncloud_rotator::domain::rule::Rule| {
+        let generator = Generator::new(rule.kind, rule.policy.password.recipe().unwrap()).unwrap();
+        Arc::new(Managing { rule: rule.clone(), generator: Some(Arc::new(generator)) })
+    };
+    config.rules.iter().map(managing).collect()
 }
 
 /// Half of the tenants have maintenance windows, in either vault.

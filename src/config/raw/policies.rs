@@ -50,12 +50,10 @@ pub(in crate::config) struct Policy {
     pub(in crate::config) blackouts: Option<Spanned<Vec<Spanned<Blackout>>>>,
     /// How many accounts of this policy that were never rotated may be rotated in a day because of `on_adopt = "rotate"` or
     /// `assume_changed`.
-    /// **Not in force yet**: it is checked, but `run` does not hold to it so far.
     #[schemars(with = "Option<forms::Count>", extend("default" = defaults::FIRST_RUN_CAP))]
     pub(in crate::config) first_run_cap: Option<Spanned<i64>>,
     /// How fast accounts of this policy are rotated that are past their deadline, the most urgent first: after a tenant's
     /// expiration was shortened, or this program was away.
-    /// **Not in force yet**: it is checked, but `run` does not hold to it so far.
     #[schemars(with = "Option<forms::Rate>", extend("default" = defaults::CATCH_UP.to_string()))]
     pub(in crate::config) catch_up: Option<Text>,
     /// What passwords are made of, or `"provider"`: the provider makes them and shows each once, so that an answer lost on

@@ -5,10 +5,12 @@
 //! [`Walk`] names the row. Cutting off the end, or writing everything from some row on anew, breaks nothing within the
 //! chain: that is found against the hash of a last row that was written down elsewhere, such as in the log.
 
+mod beginning;
 mod chain;
 mod entry;
 mod what;
 
+pub use beginning::Beginning;
 pub use chain::{BadHash, Flaw, Flawed, Hash, Head, Row, Verdict, Walk};
 pub use entry::Entry;
 pub use what::What;

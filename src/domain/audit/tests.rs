@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::domain::account::{AccountName, Kind};
 use crate::domain::cause::Cause;
+use crate::domain::due::{Reason, Slot, Why};
+use crate::domain::plan::Terms;
 
 fn entry(number: u32) -> Entry {
     let mut detail = Map::new();
@@ -193,4 +195,24 @@ proptest! {
         let verdict = walk(&anew, vec![good[good.len() - 1].hash.parse().unwrap()]);
         prop_assert!(!verdict.is_whole() && verdict.flaws.is_empty());
     }
+}
+
+#[test]
+fn a_beginning_is_read_as_it_was_written_and_nothing_else_is_one() {
+    let why = Why { reason: Reason::Adopted, slot: Slot::NoWindowLeft };
+    for (number, first_run, overdue) in [(0, true, false), (1, false, true), (2, true, true), (3, false, false)] {
+        let terms = Terms::All { first_run, overdue };
+        let detail = Beginning::detail("daily", why, terms);
+        assert_eq!((&detail["reason"], &detail["slot"]), (&json!("adopted"), &json!("no-window-left")));
+        let entry = Entry { what: Beginning::WHAT, detail, ..entry(number) };
+        let text = Row::link(None, &entry).unwrap().text;
+        let (account, at) = (entry.account.clone().unwrap(), entry.gateway.unwrap_or(entry.at));
+        assert_eq!(Beginning::read(&text), Some(Beginning { account, at, policy: "daily".to_owned(), terms }));
+        assert_eq!(Beginning::time(&text), Some(at));
+    }
+    let asked = Entry { what: Beginning::WHAT, ..entry(0) };
+    for other in [entry(0), asked, Entry { detail: Beginning::detail("daily", why, Terms::Rates), ..entry(0) }] {
+        assert_eq!(Beginning::read(&Row::link(None, &other).unwrap().text), None, "{other:?}");
+    }
+    assert_eq!((Beginning::read("{}"), Beginning::time("no JSON")), (None, None));
 }

@@ -26,6 +26,7 @@ impl Engine {
         let before = std::mem::replace(&mut self.world, world);
         self.epoch += 1;
         self.errands.clear();
+        self.past.forget_errand();
         self.pace = std::mem::take(&mut self.pace).under(self.world.limits());
         let sources = self.world.kinds();
         let same = |name: &str| match (before.tenants.get(name), self.world.tenants.get(name)) {

@@ -15,7 +15,7 @@ use crate::ports::observer::Fact;
 impl Engine {
     /// Begins the errands whose time has come; says when the next one's comes.
     pub(super) fn begin_errands(&mut self, now: Duration) -> Option<Duration> {
-        let mut next: Option<Duration> = None;
+        let mut next = self.begin_to_remember(now);
         for (name, tenant) in &self.world.tenants {
             if tenant.stopped.why().is_some() {
                 self.probes.entry(name.clone()).or_insert((0, Some(now)));
@@ -54,6 +54,7 @@ impl Engine {
         match errand {
             Errand::Listed(source, Ok(listed)) => self.listed(&source, *listed),
             Errand::Listed(source, Err(failure)) => self.unlisted(&source, failure),
+            Errand::Remembered(begun) => self.remembered(begun),
             Errand::Surveyed(source, found) => self.surveyed(&source, &found),
             Errand::Probed(tenant, true) => {
                 if let Some(tenant) = self.world.tenants.get(&tenant) {

@@ -12,15 +12,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Engine;
+use jiff::Timestamp;
+
+use super::{Engine, NEXT_TURN, pause};
 use crate::domain::account::AccountName;
-use crate::domain::plan::{Hold, Pace};
+use crate::domain::audit::Beginning;
+use crate::domain::plan::{DAY, Hold, Pace, Terms};
+use crate::engine::errands;
 use crate::engine::pace::{boot, happened, moment};
 use crate::engine::queue::Class;
 use crate::engine::roster::{Lane, Line, Roster};
 use crate::engine::slots::Slots;
 use crate::engine::survey::Surveyed;
 use crate::engine::world::World;
+use crate::ports::journal::JournalError;
+use crate::ports::observer::Fact;
 
 /// So many are sorted anew at one wake-up: a window that closes before thousands must not keep the heart from beating.
 const AT_ONCE: usize = 500;
@@ -58,12 +64,51 @@ impl Paced {
     }
 }
 
+/// What is known of what had begun before this process did: what counts by the day counts after a restart too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Past {
+    /// Nothing yet. The journal is asked at `next`, since boot, once a gateway has told the time: it is asked for the last day.
+    Unknown { next: Duration, failures: u32 },
+    /// The journal is being asked.
+    Asked { failures: u32 },
+    /// Everything.
+    Known,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self::Unknown { next: Duration::ZERO, failures: 0 }
+    }
+}
+
+impl Past {
+    /// Whoever was asked will not answer.
+    pub(super) fn forget_errand(&mut self) {
+        if matches!(self, Self::Asked { .. }) {
+            *self = Self::default();
+        }
+    }
+
+    /// Whether accounts on these terms must wait until more is known. Nobody is urgent who is only taken over; but for what is
+    /// overdue, a journal that cannot be read is no reason to wait.
+    const fn keeps(self, terms: Terms) -> bool {
+        match self {
+            Self::Known => false,
+            Self::Unknown { failures: 0, .. } | Self::Asked { failures: 0 } => {
+                terms.is_first_run() || terms.catches_up()
+            }
+            Self::Unknown { .. } | Self::Asked { .. } => terms.is_first_run(),
+        }
+    }
+}
+
 /// What decides who may begin.
 struct Gate<'e> {
     world: &'e World,
     roster: &'e Roster,
     slots: &'e Slots<Arc<Lane>>,
     pace: &'e Pace,
+    past: Past,
     /// Whether every list was tried since the beginning: whoever is kept apart from somebody must know when that one was.
     has_looked: bool,
     now: Duration,
@@ -82,6 +127,9 @@ impl Gate<'_> {
         let claim = known.claim(class, self.now);
         if claim.terms != line.terms || (class == Class::Rotate && known.missed_its_window()) {
             return Answer::Again;
+        }
+        if self.past.keeps(claim.terms) {
+            return Answer::Waits;
         }
         if class == Class::Rotate && !claim.terms.catches_up() && !self.has_looked && self.pace.keeps_apart(name) {
             return Answer::Waits;
@@ -103,7 +151,7 @@ impl Engine {
             self.queue.ripen(now);
             let (mut paced, mut aside) = (Paced::default(), Vec::new());
             let (world, roster, slots, pace) = (self.world.as_ref(), &self.roster, &self.slots, &self.pace);
-            let gate = Gate { world, roster, slots, pace, has_looked, now };
+            let gate = Gate { world, roster, slots, pace, past: self.past, has_looked, now };
             let taken = self.queue.take(|line, class, name| match gate.ask(line, class, name) {
                 Answer::Begins => true,
                 Answer::Waits => false,
@@ -146,6 +194,53 @@ impl Engine {
             None => {}
         }
         self.enqueue(name);
+    }
+
+    /// Has the journal asked what began in the last day, if that is not known; says when it is asked again.
+    pub(super) fn begin_to_remember(&mut self, now: Duration) -> Option<Duration> {
+        let Past::Unknown { next, failures } = self.past else { return None };
+        if next > now {
+            return Some(next);
+        }
+        let since = self.gateway_time()?.checked_sub(DAY).unwrap_or(Timestamp::MIN);
+        self.past = Past::Asked { failures };
+        let (epoch, asking) = (self.epoch, errands::remember(Arc::clone(&self.world), since));
+        self.errands.push(Box::pin(async move { (epoch, asking.await) }));
+        None
+    }
+
+    /// What any gateway tells of the time, since this machine's clock may be wrong; none before one was heard.
+    fn gateway_time(&self) -> Option<Timestamp> {
+        let mut providers = self.world.tenants.values().flat_map(|tenant| tenant.providers.values());
+        providers.find_map(|provider| provider.clock().stamp())
+    }
+
+    pub(super) fn remembered(&mut self, begun: Result<Vec<Beginning>, JournalError>) {
+        let now = self.now();
+        match begun {
+            Ok(begun) => {
+                let here = self.gateway_time().unwrap_or_else(|| self.world.clock.wall());
+                begun.iter().for_each(|begun| self.remember(begun, happened(begun.at, here, now)));
+                self.past = Past::Known;
+            }
+            Err(error) => {
+                let Past::Asked { failures } = self.past else { return };
+                let failures = failures.saturating_add(1);
+                self.past = Past::Unknown { next: now.saturating_add(pause(NEXT_TURN, failures, "journal")), failures };
+                self.world.note(&Fact::PaceUnknown { error: &error.to_string() });
+            }
+        }
+    }
+
+    fn remember(&mut self, begun: &Beginning, at: Timestamp) {
+        let Beginning { account, policy, terms, .. } = begun;
+        if terms.is_first_run() {
+            self.pace.taken_over(policy, account, at);
+        }
+        if terms.catches_up() {
+            self.pace.caught_up(policy, at);
+        }
+        self.pace.rotated(account, at);
     }
 
     /// Takes note of when an account that is kept apart from others was rotated, wherever that was.
