@@ -50,7 +50,8 @@ pub(super) struct Raw {
     #[schemars(with = "Option<BTreeMap<String, Policy>>", extend("propertyNames" = forms::table_name()))]
     pub(super) policies: Tables<Policy>,
     /// Groups of accounts of which no two are rotated within `apart_by` of each other, such as two logins that a service
-    /// alternates between: each by its name, or by `tenant/kind/name`. Only a deadline overrides it.
+    /// alternates between: each by its name, or by `tenant/kind/name`. Only a deadline overrides it, or a person who asks for
+    /// a rotation by `rotate`; what that rotates counts for the others all the same.
     #[schemars(with = "Option<Vec<forms::ApartGroup>>")]
     pub(super) apart: Option<Vec<Spanned<Vec<Text>>>>,
     /// How far apart the accounts of a group are kept.

@@ -49,11 +49,13 @@ pub(in crate::config) struct Policy {
     #[schemars(with = "Option<Vec<Blackout>>")]
     pub(in crate::config) blackouts: Option<Spanned<Vec<Spanned<Blackout>>>>,
     /// How many accounts of this policy that were never rotated may be rotated in a day because of `on_adopt = "rotate"` or
-    /// `assume_changed`.
+    /// `assume_changed`, past their deadline or not. Trying again is not counted again, and a restart grants no more: the
+    /// journal tells what was begun. What a person asks for by `rotate` is neither held nor counted.
     #[schemars(with = "Option<forms::Count>", extend("default" = defaults::FIRST_RUN_CAP))]
     pub(in crate::config) first_run_cap: Option<Spanned<i64>>,
     /// How fast accounts of this policy are rotated that are past their deadline, the most urgent first: after a tenant's
-    /// expiration was shortened, or this program was away.
+    /// expiration was shortened, or this program was away. The tenant's and the vault's rates hold them beside it. What a
+    /// person asks for by `rotate` keeps to those alone.
     #[schemars(with = "Option<forms::Rate>", extend("default" = defaults::CATCH_UP.to_string()))]
     pub(in crate::config) catch_up: Option<Text>,
     /// What passwords are made of, or `"provider"`: the provider makes them and shows each once, so that an answer lost on
