@@ -2,9 +2,11 @@
 
 mod ahead;
 mod audit;
+mod pause;
 
 pub use ahead::Plan;
 pub use audit::{Audit, BadSince, History, Part, Since, Why};
+pub use pause::{BadEnd, Lasting, Pause, Resume, Until, WhichPause};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,6 +64,12 @@ pub enum Command {
     Run(Run),
     /// Rotate accounts now, due or not
     Rotate(Rotate),
+    /// Have no rotation begin of accounts, a tenant or everything
+    Pause(Pause),
+    /// Take a pause back
+    Resume(Resume),
+    /// List what is paused, since when, until when, by whom and what for
+    Pauses,
     /// Tell where every account stands: what is unfinished, since when, and what it waits for
     #[command(after_help = STATUS)]
     Status(Alone),
@@ -223,7 +231,8 @@ pub enum ConfigTopic {
 /// Rotate accounts now.
 #[derive(Debug, Args)]
 #[command(after_help = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
-An unfinished rotation is finished first, and that counts as its rotation; with --resume nothing more is done.")]
+An unfinished rotation is finished first, and that counts as its rotation; with --resume nothing more is done.
+What is paused is refused when it is named (69), and left out of --all; what is unfinished is finished all the same.")]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Rotate {
     /// The accounts; or say --all
@@ -235,6 +244,9 @@ pub struct Rotate {
     /// Only finish what is unfinished; begin nothing
     #[arg(long)]
     pub resume: bool,
+    /// Rotate what is paused too
+    #[arg(long, conflicts_with = "resume")]
+    pub despite_pause: bool,
     /// Show what would be rotated, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -398,6 +410,10 @@ mod tests {
             vec!["run"],
             vec!["run", "--once"],
             vec!["rotate", "--all"],
+            vec!["pause", "a", "--for", "2d"],
+            vec!["pause", "--tenant", "main"],
+            vec!["resume", "--all"],
+            vec!["pauses"],
             vec!["status"],
             vec!["plan"],
             vec!["plan", "a", "b", "--days", "30", "--tenant", "main"],
@@ -435,6 +451,8 @@ mod tests {
             (vec!["rotate", "--all", "--resume"], true),
             (vec!["rotate", "a", "--resume", "--dry-run"], true),
             (vec!["rotate", "a", "--wait", "soon"], false),
+            (vec!["rotate", "a", "--despite-pause"], true),
+            (vec!["rotate", "a", "--despite-pause", "--resume"], false),
             (vec!["secret", "rollback"], false),
             (vec!["secret", "rollback", "a", "b"], false),
             (vec!["secret", "adopt", "a", "--yes"], true),

@@ -1,9 +1,11 @@
 //! How answers look: tables for people, one JSON document for programs.
 
 mod history;
+mod pauses;
 mod plan;
 
 pub use history::{history_table, verdict};
+pub use pauses::{paused, pauses_table, resumed, why_paused};
 pub use plan::plan_text;
 
 use std::io::Write;
@@ -16,6 +18,7 @@ use serde::Serialize;
 use crate::domain::account::{Kind, Standing};
 use crate::domain::due::Due;
 use crate::domain::exit::Exit;
+use crate::domain::schedule::pause::Paused;
 use crate::domain::secret::{Password, SecretName};
 use crate::engine::report::{Outcomes, Report};
 use crate::engine::survey::Surveyed;
@@ -67,6 +70,7 @@ pub fn rotate_table(reports: &[Report], zone: &TimeZone) -> String {
         };
         let remark = match &report.result {
             Outcomes::Skipped { reason }
+            | Outcomes::Paused { reason, .. }
             | Outcomes::Frozen { reason, .. }
             | Outcomes::Held { reason }
             | Outcomes::RollbackStopped { reason, .. }
@@ -112,6 +116,7 @@ pub struct AccountAnswer {
     unread: bool,
     due: Option<Timestamp>,
     next: String,
+    paused: Option<Paused>,
 }
 
 /// One account of `accounts`.
@@ -145,6 +150,7 @@ pub fn account_answer(surveyed: &Surveyed, now: Timestamp) -> AccountAnswer {
         unread: status.is_none(),
         due,
         next,
+        paused: surveyed.paused.clone(),
     }
 }
 
@@ -154,7 +160,10 @@ pub fn accounts_table(accounts: &[AccountAnswer], zone: &TimeZone) -> String {
     let mut table = table(["ACCOUNT", "STANDING", "LAST ROTATED", "EXPIRES", "NEXT ROTATION", "SECRET"]);
     let when = |at: Option<Timestamp>, never: &str| at.map_or_else(|| never.to_owned(), |at| time(at, zone));
     for account in accounts {
-        let next = if account.next.is_empty() { when(account.due, "-") } else { account.next.clone() };
+        let mut next = if account.next.is_empty() { when(account.due, "-") } else { account.next.clone() };
+        if let (Some(paused), Some(_)) = (&account.paused, account.due) {
+            next = format!("{next} ({})", paused.pause());
+        }
         table.add_row([
             Cell::new(&account.account),
             Cell::new(&account.standing),

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::show::{table, time};
+use super::show::{table, time, why_paused};
 use crate::domain::due::Due;
 use crate::domain::exit::Exit;
 use crate::domain::rotation::{Block, Freeze, State, Waiting};
+use crate::domain::schedule::pause::Paused;
 use crate::engine::report::{HELD, provider_exit, vault_exit, waiting_exit};
 use crate::engine::status::{Inspected, Inspection, Presence};
 
@@ -42,6 +44,8 @@ pub struct StatusLine {
     reason: Option<String>,
     remedy: Option<String>,
     runbook: Option<String>,
+    /// The pause that holds it; what is unfinished goes on all the same.
+    paused: Option<Value>,
     /// How a command ends because of it.
     #[schemars(with = "String")]
     exit: Exit,
@@ -141,6 +145,7 @@ impl StatusLine {
         let told = Told::of(inspected, &account);
         let (word, exit) = match state {
             State::Idle if expires_at.is_some_and(|at| at <= now) => ("expired", Exit::Temporary),
+            State::Idle if surveyed.paused.is_some() => ("paused", Exit::Success),
             State::Idle if matches!(surveyed.due, Some(Due::Now(_))) => ("due", Exit::Success),
             state => (state.label(), told.exit),
         };
@@ -162,12 +167,13 @@ impl StatusLine {
                 Some(Due::At(at, _)) => Some(at),
                 Some(Due::Never(_) | Due::Paused(_)) | None => None,
             },
-            since: *since,
+            since: told.since.or(*since),
             waits_for: told.waits_for.map(str::to_owned),
             until: told.until,
             reason: told.reason,
             remedy: told.remedy,
             runbook: told.chapter.map(|chapter| format!("{RUNBOOK}#{chapter}")),
+            paused: surveyed.paused.as_ref().and_then(|paused| serde_json::to_value(paused).ok()),
             exit,
         }
     }
@@ -197,6 +203,8 @@ impl StatusLine {
 #[derive(Default)]
 struct Told {
     waits_for: Option<&'static str>,
+    /// Where the state itself does not tell it.
+    since: Option<Timestamp>,
     until: Option<Timestamp>,
     reason: Option<String>,
     remedy: Option<String>,
@@ -220,7 +228,7 @@ impl Told {
             };
         }
         match inspected.state {
-            State::Idle => Self::default(),
+            State::Idle => inspected.surveyed.paused.as_ref().map(Self::paused).unwrap_or_default(),
             State::Ready => Self {
                 waits_for: Some("turn"),
                 reason: Some("goes on with its next turn: the daemon's, or yours".to_owned()),
@@ -244,6 +252,7 @@ impl Told {
                 }),
                 chapter: Some(why.label().to_owned()),
                 exit: waiting_exit(why),
+                ..Self::default()
             },
             State::Held => Self {
                 waits_for: Some("operator"),
@@ -273,6 +282,20 @@ impl Told {
                 exit: Exit::Unavailable,
                 ..Self::default()
             },
+        }
+    }
+}
+
+impl Told {
+    fn paused(paused: &Paused) -> Self {
+        Self {
+            waits_for: Some("pause"),
+            since: Some(paused.since),
+            until: paused.until,
+            reason: Some(why_paused(paused)),
+            remedy: Some(format!("ncloud-rotator resume {}", paused.target.words())),
+            chapter: Some("paused".to_owned()),
+            exit: Exit::Success,
         }
     }
 }

@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use super::machine::{self, variable};
 use super::wire::WireError;
 use super::{
-    ahead, artefacts, ask, check, drop, emulate, generate, history, inspect, log, rotate, run, status, tenant,
+    ahead, artefacts, ask, check, drop, emulate, generate, history, inspect, log, pausing, rotate, run, status, tenant,
 };
 use crate::admin::api::{self, Refusal};
 use crate::admin::client::{Daemon, NoAnswer};
@@ -127,6 +127,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(configured(file)?, args.once, json).await,
         Command::Rotate(args) => rotate::rotate(&configured(file)?, args, json).await,
         Command::Plan(args) => ahead::plan(&configured(file)?, args, json).await,
+        Command::Pause(args) => pausing::pause_command(&configured(file)?, args, json).await,
+        Command::Resume(args) => pausing::resume_command(&configured(file)?, args, json).await,
+        Command::Pauses => pausing::pauses_command(&configured(file)?, json).await,
         Command::Status(alone) => {
             let (config, daemon) = with_daemon(file, alone).await?;
             status::status(&config, daemon, json).await

@@ -190,6 +190,20 @@ impl LogObserver {
                 let account = account.map_or_else(|| "-".to_owned(), ToString::to_string);
                 warn!(event = "not-recorded", what, account, error, "the journal's chain lacks this event");
             }
+            Fact::Paused { pause } => {
+                let until = pause.until.map_or_else(|| "-".to_owned(), |until| self.time(until));
+                info!(
+                    event = "paused", target = %pause.target, since = self.time(pause.since), until,
+                    "no rotation of it begins; what is unfinished is finished"
+                );
+            }
+            Fact::Resumed { target } => info!(event = "resumed", %target, "its pause is over"),
+            Fact::PausesUnknown { error } => {
+                warn!(
+                    event = "pauses-unknown",
+                    error, "the journal cannot tell what is paused; what was last known counts"
+                );
+            }
             Fact::Rebuilt { accounts } => warn!(
                 event = "journal-rebuilt",
                 accounts, "the journal knew nothing of these accounts; what the vault tells of them was taken over"
@@ -302,10 +316,11 @@ impl Observer for LogObserver {
             Fact::JournalFailed { .. }
             | Fact::PaceUnknown { .. }
             | Fact::NotRecorded { .. }
+            | Fact::Paused { .. }
+            | Fact::Resumed { .. }
+            | Fact::PausesUnknown { .. }
             | Fact::Rebuilt { .. }
-            | Fact::ChainEnd { .. } => {
-                self.note_journal(fact);
-            }
+            | Fact::ChainEnd { .. } => self.note_journal(fact),
             Fact::Next { accounts, at, account, reason } => {
                 let at = at.map_or_else(|| "nothing".to_owned(), |at| self.time(at));
                 let account = account.map_or_else(|| "-".to_owned(), ToString::to_string);

@@ -16,6 +16,7 @@ mod log;
 mod machine;
 mod modes;
 mod no_journal;
+mod pausing;
 mod reach;
 mod reload;
 mod rotate;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::wire::{self, WireError};
+use crate::config::Config;
 use crate::domain::account::Subject;
 use crate::domain::audit::{Beginning, Entry, Head};
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::schedule::pause::{Change, Pauses};
 use crate::domain::token::Token;
+use crate::journal::Reader;
 use crate::ports::journal::{Journal as JournalPort, JournalError, JournalTrouble, SendId};
 
 /// Discovery asks no journal, and a look makes none.
@@ -44,7 +47,7 @@ impl JournalPort for NoJournal {
     }
 
     async fn pauses(&self) -> Result<Arc<Pauses>, JournalError> {
-        Ok(Arc::clone(&self.pauses))
+        self.trouble.clone().map_or_else(|| Ok(Arc::clone(&self.pauses)), Err)
     }
 
     async fn change_pauses(&self, _: Vec<Change>, _: Vec<Entry>) -> Result<(), JournalError> {
@@ -73,6 +76,13 @@ impl JournalPort for NoJournal {
 }
 
 impl NoJournal {
+    /// With the pauses of the journal that is there, for those who look at what they would do.
+    pub(super) fn with_pauses(config: &Config) -> Result<Self, WireError> {
+        let reader = Reader::open(&config.state_dir(&wire::environment())?)?;
+        let pauses = reader.map(|reader| reader.pauses()).transpose()?.unwrap_or_default();
+        Ok(Self { pauses: Arc::new(pauses), ..Self::default() })
+    }
+
     fn error() -> JournalError {
         JournalError {
             text: "this command keeps no journal, so that no password can be sent by it".to_owned(),

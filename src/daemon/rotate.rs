@@ -21,6 +21,7 @@ use crate::domain::rotation::{Goal, Insistence};
 use crate::engine::accounts::{Discovery, Failure as NotListed, Managed};
 use crate::engine::batch::{BadName, choose, pacing, planned};
 use crate::engine::drive::{Order, Patience};
+use crate::engine::pausing::Parted;
 use crate::engine::report::{Outcomes, Report};
 use crate::engine::survey::Surveyed;
 use crate::engine::world::World;
@@ -55,8 +56,10 @@ pub(super) async fn adopt(config: &Config, decision: args::Decision, json: bool)
     act(config, Deed::Adopt, &about_one(decision), json).await
 }
 
+/// A decision about one secret mends what is wrong there: no pause was meant to hold it back.
 fn about_one(args::Decision { name, yes, wait, why }: args::Decision) -> args::Rotate {
-    args::Rotate { names: vec![name], all: false, resume: false, dry_run: false, yes, wait, why }
+    let names = vec![name];
+    args::Rotate { names, all: false, resume: false, despite_pause: true, dry_run: false, yes, wait, why }
 }
 
 async fn act(config: &Config, deed: Deed, args: &args::Rotate, json: bool) -> Result<Exit, Failure> {
@@ -68,7 +71,7 @@ async fn act(config: &Config, deed: Deed, args: &args::Rotate, json: bool) -> Re
     let shutdown = signals::shutdown()
         .map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be heard: {error}")))?;
     let wired = if args.dry_run {
-        wire::world_with(config, observer, Arc::new(NoJournal::default())).await?
+        wire::world_with(config, observer, Arc::new(NoJournal::with_pauses(config)?)).await?
     } else {
         wire::writing_world(config, observer).await?
     };
@@ -157,38 +160,58 @@ impl Turn<'_> {
             chosen.active = unfinished;
             reports.extend(others.iter().map(|managed| report(managed, Outcomes::nothing_unfinished())));
         }
+        let (active, held) = self.part_by_pauses(chosen.active).await;
+        reports.extend(held);
+        let (accounts, goals): (Vec<Managed>, Vec<Goal>) = active.into_iter().unzip();
         if self.args.dry_run {
-            reports.extend(self.world.survey(chosen.active).await.iter().map(planned));
+            reports.extend(self.world.survey(accounts).await.iter().map(planned));
             return Ok(Some(reports));
         }
-        let asked = !chosen.active.is_empty() && !self.args.yes;
-        if asked && !self.deed.confirmed(&chosen.active)? {
+        let asked = !accounts.is_empty() && !self.args.yes;
+        if asked && !self.deed.confirmed(&accounts)? {
             return Ok(None);
         }
         // Time at the question is a person's, and not counted.
         let until = if asked { self.world.clock.boot().saturating_add(self.args.wait) } else { self.until };
         let patience = Patience {
-            until: Some(until.saturating_add(pacing(&chosen.active))),
+            until: Some(until.saturating_add(pacing(&accounts))),
             paced: true,
             only_hopeful: true,
             shutdown: self.shutdown.clone(),
         };
-        let (goal, insists, cause) = (self.deed.goal(), self.deed.insists(self.args.all), self.cause.clone());
-        let order = Order { goal, insists, cause };
+        let insists = self.deed.insists(self.args.all);
+        let order = |goal| Order { goal, insists, cause: self.cause.clone() };
         if let Some(progress) = self.progress {
-            progress.begin(chosen.active.len());
+            progress.begin(accounts.len());
         }
         let each = |_: &Report| {
             if let Some(progress) = self.progress {
                 progress.advance();
             }
         };
-        let turn = chosen.active.into_iter().map(|managed| (managed, order.clone())).collect();
+        let turn = accounts.into_iter().zip(goals).map(|(managed, goal)| (managed, order(goal))).collect();
         reports.extend(self.world.rotate(turn, &patience, each).await);
         if let Some(progress) = self.progress {
             progress.end();
         }
         Ok(Some(reports))
+    }
+
+    /// How far each account is taken, and what there is to say of those that a pause holds: they are left out of all, and
+    /// refused to whoever names them.
+    async fn part_by_pauses(&self, accounts: Vec<Managed>) -> (Vec<(Managed, Goal)>, Vec<Report>) {
+        let goal = self.deed.goal();
+        if goal != Goal::Rotate || self.args.despite_pause {
+            return (accounts.into_iter().map(|managed| (managed, goal)).collect(), Vec::new());
+        }
+        let Parted { free, unfinished, held } = self.world.part_by_pauses(accounts).await;
+        let held = held.iter().map(|(managed, paused)| match Outcomes::paused(paused) {
+            Outcomes::Paused { reason, .. } if self.args.all => report(managed, Outcomes::Skipped { reason }),
+            refused => report(managed, refused),
+        });
+        let free = free.into_iter().map(|managed| (managed, goal));
+        let unfinished = unfinished.into_iter().map(|managed| (managed, Goal::Finish));
+        (free.chain(unfinished).collect(), held.collect())
     }
 
     /// Parts the accounts by whether anything is unfinished; of those whose secret cannot be read that is not known.

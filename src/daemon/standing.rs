@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::AccountName;
+use crate::domain::schedule::pause::Target;
 use crate::ports::observer::Fact;
 
 /// How long a trouble is told without being heard of again: what another process has settled is no news here. An account in
@@ -24,6 +25,7 @@ pub(super) struct Standing {
     troubles: BTreeMap<String, Trouble>,
     stopped: BTreeMap<String, String>,
     unlisted: BTreeSet<String>,
+    paused: BTreeSet<Target>,
     /// Why the file as it is now is not in force.
     pub(super) refused: bool,
     /// Asked to end.
@@ -71,6 +73,12 @@ impl Standing {
             }
             Fact::TenantReleased { tenant } => {
                 self.stopped.remove(tenant);
+            }
+            Fact::Paused { pause } => {
+                self.paused.insert(pause.target.clone());
+            }
+            Fact::Resumed { target } => {
+                self.paused.remove(target);
             }
             Fact::Staged { account, .. } | Fact::Rotated { account, .. } => {
                 self.troubles.remove(&account.to_string());
@@ -127,10 +135,21 @@ impl Standing {
         parts.extend(self.told(Kind::Operator, "an operator is needed for"));
         parts.extend(self.stopped.iter().map(|(tenant, why)| format!("tenant {tenant} stands still: {why}")));
         parts.extend(self.unlisted.iter().map(|kind| format!("{kind} cannot be listed")));
+        parts.extend(self.told_paused());
         if self.refused {
             parts.push("the changed configuration file is refused, the earlier one in force".to_owned());
         }
         bounded(&parts.join("; "))
+    }
+
+    fn told_paused(&self) -> Option<String> {
+        // The widest stand last in their order, and say most.
+        let named: Vec<String> = self.paused.iter().rev().take(NAMED).map(ToString::to_string).collect();
+        match self.paused.len().saturating_sub(NAMED) {
+            _ if named.is_empty() => None,
+            0 => Some(format!("paused: {}", named.join(", "))),
+            more => Some(format!("paused: {} and {more} more", named.join(", "))),
+        }
     }
 
     fn told(&self, kind: Kind, words: &str) -> Option<String> {

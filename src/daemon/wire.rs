@@ -149,13 +149,13 @@ pub(super) async fn journal(config: &Config) -> Result<Journal, WireError> {
     match journal.origin() {
         Origin::Found => {}
         Origin::New => {
-            info!(event = "journal-new", %file, "there was no journal in the state directory; a new one begins");
+            info!(event = "journal-new", %file, "there was no journal in the state directory; a new one begins, and nothing is paused");
         }
         Origin::SetAside { to, because } => {
             let to = to.display();
             warn!(
                 event = "journal-set-aside", %file, %to, because,
-                "the journal was damaged and is set aside; a new one begins. No password is lost; unfinished rotations wait longer"
+                "the journal was damaged and is set aside; a new one begins. No password is lost; unfinished rotations wait longer, and NOTHING IS PAUSED ANY MORE"
             );
         }
     }
@@ -197,6 +197,7 @@ async fn wired(
         entropy: Arc::new(SystemEntropy),
         observer,
         recorded: Arc::default(),
+        last_pauses: Arc::default(),
     };
     Ok(Wired { world: Arc::new(world), emulators, locks })
 }
@@ -263,6 +264,7 @@ pub(super) async fn world_again(
         entropy: Arc::clone(&old.world.entropy),
         observer,
         recorded: Arc::clone(&old.world.recorded),
+        last_pauses: Arc::clone(&old.world.last_pauses),
     };
     Ok(Wired { world: Arc::new(world), emulators, locks })
 }

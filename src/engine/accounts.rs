@@ -13,6 +13,7 @@ use crate::domain::alias::LoginAlias;
 use crate::domain::due::{Facts, expires_at};
 use crate::domain::policy::Policy;
 use crate::domain::rule::{Conflict, Rule, conflicts, shared_accounts};
+use crate::domain::schedule::pause::Pause;
 use crate::domain::schedule::spread::Spread;
 use crate::domain::secret::SecretName;
 use crate::ports::observer::Fact;
@@ -120,13 +121,19 @@ pub struct Managed {
 impl Managed {
     /// What decides when it is due.
     #[must_use]
-    pub fn facts(&self, last_changed: Option<Timestamp>, first_seen: Timestamp, unfinished: bool) -> Facts<'_> {
+    pub fn facts(
+        &self,
+        last_changed: Option<Timestamp>,
+        first_seen: Timestamp,
+        unfinished: bool,
+        paused: Option<Pause>,
+    ) -> Facts<'_> {
         Facts {
             last_changed,
             first_seen,
             created_at: self.account.created_at,
             unfinished,
-            paused: None,
+            paused,
             lasts: self.lasts,
             spread: Spread::of(&self.subject),
             policy: &self.managing.rule.policy,

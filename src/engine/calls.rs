@@ -16,14 +16,23 @@ const MOST_UNHEARD: usize = 64;
 
 /// What the engine is told.
 pub(super) enum Call {
-    /// Look at the clocks: one of them may have been stopped or set.
+    /// Look at the clocks, one of which may have been stopped or set, and at what is paused.
     Look,
     /// List every account anew.
     Relist,
     /// Go on with another world.
     Reload(Arc<World>),
     /// Rotate these now.
-    Rotate(Vec<String>, Cause, oneshot::Sender<Result<Vec<AccountName>, BadName>>),
+    Rotate(Vec<String>, Asked, oneshot::Sender<Result<Vec<AccountName>, BadName>>),
+}
+
+/// A rotation that a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Who asks.
+    pub cause: Cause,
+    /// Whether it begins although a pause holds the account.
+    pub despite_pause: bool,
 }
 
 /// Whoever calls the engine.
@@ -46,7 +55,7 @@ pub fn line() -> (Caller, Calls) {
 }
 
 impl Caller {
-    /// Makes the engine look at its clocks. Never waits: when so many calls are unheard, it is about to look anyway.
+    /// Makes the engine look at its clocks, and at the pauses, which whoever has changed one here need not wait for. Never waits: when so many calls are unheard, it is about to look anyway.
     pub fn look(&self) {
         let _ = self.0.try_send(Call::Look);
     }
@@ -63,9 +72,9 @@ impl Caller {
     }
 
     /// Has accounts rotated now, due or not, at their tenants' pace, because of whoever asks; answers which ones are meant.
-    pub async fn rotate(&self, names: Vec<String>, cause: Cause) -> Result<Result<Vec<AccountName>, BadName>, Ended> {
+    pub async fn rotate(&self, names: Vec<String>, asked: Asked) -> Result<Result<Vec<AccountName>, BadName>, Ended> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Call::Rotate(names, cause, answer)).await.map_err(|_| Ended)?;
+        self.0.send(Call::Rotate(names, asked, answer)).await.map_err(|_| Ended)?;
         answered.await.map_err(|_| Ended)
     }
 }

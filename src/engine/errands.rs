@@ -15,6 +15,7 @@ use crate::domain::account::Kind;
 use crate::domain::audit::Beginning;
 use crate::domain::cause::Cause;
 use crate::domain::rotation::Block;
+use crate::domain::schedule::pause::Pauses;
 use crate::ports::journal::JournalError;
 use crate::ports::observer::Fact;
 use crate::ports::provider::ProviderError;
@@ -35,6 +36,8 @@ pub(super) enum Errand {
     Probed(String, bool),
     /// What the journal says has begun before this process did.
     Remembered(Result<Vec<Beginning>, JournalError>),
+    /// What is paused.
+    Pauses(Arc<Pauses>),
 }
 
 /// Brings a tenant's settings to what the configuration enforces, and lists its accounts.
@@ -87,6 +90,11 @@ pub(super) async fn probe(world: Arc<World>, name: String) -> Errand {
 /// Asks the journal what has begun since `since`.
 pub(super) async fn remember(world: Arc<World>, since: Timestamp) -> Errand {
     Errand::Remembered(world.journal.beginnings(since).await)
+}
+
+/// Looks at what is paused.
+pub(super) async fn pauses(world: Arc<World>) -> Errand {
+    Errand::Pauses(world.pauses().await)
 }
 
 /// Promotes what was accepted among accounts that were never listed here (`protocol.md`, step 3).

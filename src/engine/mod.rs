@@ -14,6 +14,7 @@ pub mod drive;
 mod errands;
 pub mod finish;
 pub mod pace;
+pub mod pausing;
 pub mod queue;
 pub mod record;
 pub mod report;

@@ -138,7 +138,7 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
             let detail = json!({ "tenant": tenant, "setting": setting, "reason": error.to_string() });
             Row::of_tenant(What::SettingNotEnforced, tenant, detail, true)
         }
-        // What was looked at, what comes next, and the journal's own troubles are for the log.
+        // What was looked at, what comes next, and the journal's own troubles are for the log. Whoever pauses has recorded it.
         Fact::Discovered { .. }
         | Fact::NotDiscovered { .. }
         | Fact::SettingRead { .. }
@@ -153,6 +153,9 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
         | Fact::JournalFailed { .. }
         | Fact::PaceUnknown { .. }
         | Fact::NotRecorded { .. }
+        | Fact::Paused { .. }
+        | Fact::Resumed { .. }
+        | Fact::PausesUnknown { .. }
         | Fact::Rebuilt { .. }
         | Fact::ChainEnd { .. }
         | Fact::Next { .. } => return None,

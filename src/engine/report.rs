@@ -7,6 +7,7 @@ use super::drive::Ended;
 use crate::domain::account::{AccountName, Standing};
 use crate::domain::exit::Exit;
 use crate::domain::rotation::{Block, Freeze, Goal, Outcome, RollbackStop, VaultTrouble, Waiting};
+use crate::domain::schedule::pause::{Pause, Paused, Scope};
 use crate::domain::secret::SecretName;
 use crate::ports::provider::ProviderError;
 use crate::ports::vault::VaultError;
@@ -40,6 +41,16 @@ pub enum Outcomes {
     /// Left alone on purpose.
     Skipped {
         /// Why.
+        reason: String,
+    },
+    /// A pause holds it, and nothing was unfinished.
+    Paused {
+        /// What was paused: the account, its tenant or everything.
+        #[serde(serialize_with = "scope_label")]
+        scope: Scope,
+        /// When the pause ends by itself; none when only a person ends it.
+        until: Option<Timestamp>,
+        /// In words, with the remedy.
         reason: String,
     },
     /// A dry run: this is what would be done.
@@ -101,6 +112,11 @@ fn label<S: Serializer>(why: &Waiting, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn scope_label<S: Serializer>(scope: &Scope, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(scope.label())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn freeze_label<S: Serializer>(why: &Freeze, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(why.label())
 }
@@ -121,6 +137,15 @@ impl Outcomes {
     #[must_use]
     pub fn nothing_unfinished() -> Self {
         Self::Skipped { reason: "nothing is unfinished".to_owned() }
+    }
+
+    /// The result of an account that a pause holds.
+    #[must_use]
+    pub fn paused(paused: &Paused) -> Self {
+        let Pause { scope, until } = paused.pause();
+        let (pause, words) = (paused.pause(), paused.target.words());
+        let reason = format!("{pause}; `resume {words}` ends that, and --despite-pause rotates it all the same");
+        Self::Paused { scope, until, reason }
     }
 
     /// Translates how driving towards a goal ended.
@@ -155,6 +180,7 @@ impl Outcomes {
             Self::RolledBack => "rolled back",
             Self::RotatedElsewhere => "rotated elsewhere",
             Self::Skipped { .. } => "skipped",
+            Self::Paused { .. } => "paused",
             Self::Planned { finishes: true } => "would finish",
             Self::Planned { finishes: false } => "would rotate",
             Self::Unfinished { .. } => "unfinished",
@@ -175,7 +201,9 @@ impl Outcomes {
             }
             Self::Interrupted { .. } => Exit::Temporary,
             Self::Unfinished { waits_for, .. } => waiting_exit(*waits_for),
-            Self::Frozen { .. } | Self::Held { .. } | Self::RollbackStopped { .. } => Exit::Unavailable,
+            Self::Paused { .. } | Self::Frozen { .. } | Self::Held { .. } | Self::RollbackStopped { .. } => {
+                Exit::Unavailable
+            }
             Self::Failed { exit, .. } => *exit,
         }
     }

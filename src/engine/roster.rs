@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::accounts::{Discovery, Listed, Managed};
+use super::calls::Asked;
 use super::drive::Parked;
 use super::errands::Source;
 use super::pace::translated;
@@ -15,10 +16,10 @@ use super::report::vault_exit;
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::account::{AccountName, Kind};
-use crate::domain::cause::Cause;
-use crate::domain::due::{Due, Facts, Reason, Slot, Why, due};
+use crate::domain::due::{Due, Facts, Reason, Slot, Why, due_after_pause};
 use crate::domain::exit::Exit;
 use crate::domain::plan::{Claim, Terms};
+use crate::domain::schedule::pause::{Pause, Paused};
 
 /// Where accounts wait together: whatever hangs for one of them hangs for all of these, and for nobody else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +42,7 @@ pub(super) struct Line {
 pub(super) struct Seen {
     pub(super) last_changed: Option<Timestamp>,
     first_seen: Timestamp,
+    pause: Option<Pause>,
 }
 
 /// One account under management.
@@ -62,7 +64,7 @@ pub(super) struct Known {
     /// What the next turn goes on from.
     pub(super) parked: Option<Box<Parked>>,
     /// Who waits for its rotation, if a person does.
-    pub(super) asked: Option<Cause>,
+    pub(super) asked: Option<Asked>,
 }
 
 /// When an account's next turn is, and why.
@@ -117,7 +119,11 @@ impl Known {
             return;
         }
         if let Ok(status) = &found.status {
-            self.seen = Some(Seen { last_changed: status.last_changed, first_seen: found.first_seen });
+            self.seen = Some(Seen {
+                last_changed: status.last_changed,
+                first_seen: found.first_seen,
+                pause: found.paused.as_ref().map(Paused::pause),
+            });
         }
         self.plan_due(found.due, now);
     }
@@ -144,7 +150,7 @@ impl Known {
 
     /// Plans the next turn by what is known, when its window has closed while it was held.
     pub(super) fn plan_again(&mut self, now: Duration) {
-        let due = self.facts().map(|facts| due(self.here(), &facts));
+        let due = self.facts().map(|facts| due_after_pause(self.here(), &facts));
         self.plan_due(due, now);
     }
 
@@ -166,7 +172,7 @@ impl Known {
 
     /// What decides when it is due, if nothing is unfinished; none before it could be read.
     pub(super) fn facts(&self) -> Option<Facts<'_>> {
-        self.seen.map(|seen| self.managed.facts(seen.last_changed, seen.first_seen, false))
+        self.seen.map(|seen| self.managed.facts(seen.last_changed, seen.first_seen, false, seen.pause))
     }
 
     /// What it asks of the pace when it is to have a turn of this class.

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::accounts::Managed;
 use super::drive::deadline::within;
 use super::world::World;
-use crate::domain::due::{Due, Facts, due};
+use crate::domain::due::{Due, Facts, due, due_after_pause};
+use crate::domain::schedule::pause::{Paused, Pauses};
 use crate::ports::observer::Fact;
 use crate::ports::vault::{Place, Status, VaultError};
 
@@ -21,25 +22,29 @@ pub struct Surveyed {
     pub managed: Managed,
     /// What its secret says, or why it says nothing.
     pub status: Result<Status, VaultError>,
-    /// When it is due; none when its secret could not be read.
+    /// When it is due, which is not before a pause that holds it ends; none when its secret could not be read.
     pub due: Option<Due>,
     /// When the account was first seen here. Of one that was rotated it says nothing: nothing is counted from it.
     pub first_seen: Timestamp,
+    /// The pause that holds it.
+    pub paused: Option<Paused>,
 }
 
 impl Surveyed {
-    /// An account whose password has just been changed.
+    /// An account whose password has just been changed. Its next turn will see whether a pause holds it.
     #[must_use]
     pub fn rotated(managed: Managed, now: Timestamp) -> Self {
-        let due = Some(due(now, &managed.facts(Some(now), now, false)));
-        Self { managed, status: Ok(Status { last_changed: Some(now), unfinished: false }), due, first_seen: now }
+        let due = Some(due(now, &managed.facts(Some(now), now, false, None)));
+        let status = Ok(Status { last_changed: Some(now), unfinished: false });
+        Self { managed, status, due, first_seen: now, paused: None }
     }
 
     /// What decides when it is due; none when its secret could not be read.
     #[must_use]
     pub fn facts(&self) -> Option<Facts<'_>> {
         let Status { last_changed, unfinished } = *self.status.as_ref().ok()?;
-        Some(self.managed.facts(last_changed, self.first_seen, unfinished))
+        let pause = self.paused.as_ref().map(Paused::pause);
+        Some(self.managed.facts(last_changed, self.first_seen, unfinished, pause))
     }
 
     /// When the password expires; none when it is unknown or never.
@@ -60,13 +65,15 @@ impl World {
     pub async fn survey_one(&self, managed: Managed) -> Surveyed {
         let status = self.statuses(std::slice::from_ref(&managed)).await.pop();
         let nothing = || Err(VaultError::Unavailable("the vault said nothing".to_owned()));
-        self.look_up(managed, status.unwrap_or_else(nothing)).await
+        self.look_up(managed, status.unwrap_or_else(nothing), &*self.pauses().await).await
     }
 
     /// Looks every account up in its vault and calculates when it is due. The order is that of `accounts`.
     pub async fn survey(&self, accounts: Vec<Managed>) -> Vec<Surveyed> {
         let statuses = self.statuses(&accounts).await;
-        let looks = accounts.into_iter().zip(statuses).map(|(managed, status)| self.look_up(managed, status));
+        // Asked for last, so that no pause is overlooked because the vault took its time.
+        let pauses = self.pauses().await;
+        let looks = accounts.into_iter().zip(statuses).map(|(managed, status)| self.look_up(managed, status, &pauses));
         futures::stream::iter(looks).buffered(AT_ONCE).collect().await
     }
 
@@ -91,7 +98,7 @@ impl World {
         statuses
     }
 
-    async fn look_up(&self, managed: Managed, status: Result<Status, VaultError>) -> Surveyed {
+    async fn look_up(&self, managed: Managed, status: Result<Status, VaultError>, pauses: &Pauses) -> Surveyed {
         if let Err(error) = &status {
             let error = error.to_string();
             self.note(&Fact::VaultUnreadable { account: &managed.name, secret: &managed.secret, error: &error });
@@ -101,8 +108,9 @@ impl World {
             Ok(Status { last_changed: None, .. }) => self.first_seen(&managed, now).await,
             Ok(_) | Err(_) => now,
         };
-        let mut surveyed = Surveyed { managed, status, due: None, first_seen };
-        surveyed.due = surveyed.facts().map(|facts| due(now, &facts));
+        let paused = managed.held(pauses).cloned();
+        let mut surveyed = Surveyed { managed, status, due: None, first_seen, paused };
+        surveyed.due = surveyed.facts().map(|facts| due_after_pause(now, &facts));
         surveyed
     }
 

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::accounts::Managed;
+use super::calls::Asked;
 use super::drive::{Ended, Order, Parked, Patience, Start};
 use super::report::{Outcomes, Report};
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::backoff::Backoff;
-use crate::domain::cause::Cause;
 use crate::domain::due::{Due, Reason, Why};
 use crate::domain::plan::Terms;
 use crate::domain::rotation::{Goal, Insistence, Waiting};
+use crate::domain::schedule::pause::Paused;
 use crate::ports::observer::{DueBy, Fact};
 
 /// What gives an account its turn.
@@ -23,7 +24,7 @@ pub(super) enum Occasion {
     /// Its time has come, as was known when it was planned.
     Planned,
     /// A person asked for it by its name.
-    Asked(Cause),
+    Asked(Asked),
 }
 
 /// What came of a turn.
@@ -42,7 +43,10 @@ pub(super) async fn turn(world: Arc<World>, managed: Arc<Managed>, occasion: Occ
     let found;
     let (start, due) = match occasion {
         Occasion::Parked(parked) => (Start::Parked(parked), None),
-        Occasion::Asked(cause) => (Start::Afresh(Order { goal: Goal::Rotate, insists: Insistence::Hold, cause }), None),
+        Occasion::Asked(asked) => match order(&world, &managed, asked).await {
+            Ok(order) => (Start::Afresh(order), None),
+            Err(paused) => return held(&world, managed, &paused).await,
+        },
         // What was planned may be long ago, and another process at work on the same accounts.
         Occasion::Planned => {
             found = look(&world, &managed).await;
@@ -77,6 +81,28 @@ fn due_by(found: &Surveyed, why: Why) -> Option<DueBy<'_>> {
     let terms = Terms::All { first_run: facts.is_first_run(), overdue };
     let expires_at = dates.and_then(|dates| dates.expires_at);
     Some(DueBy { policy: &managed.managing.rule.policy.name, why, terms, expires_at })
+}
+
+/// What a person who asks for a rotation gets; the pause when that is nothing.
+async fn order(world: &World, managed: &Managed, Asked { cause, despite_pause }: Asked) -> Result<Order, Box<Paused>> {
+    let mut order = Order { goal: Goal::Rotate, insists: Insistence::Hold, cause };
+    if !despite_pause {
+        let parted = world.part_by_pauses(vec![managed.clone()]).await;
+        if let Some((_, paused)) = parted.held.into_iter().next() {
+            return Err(Box::new(paused));
+        }
+        if !parted.unfinished.is_empty() {
+            order.goal = Goal::Finish;
+        }
+    }
+    Ok(order)
+}
+
+async fn held(world: &World, managed: Arc<Managed>, paused: &Paused) -> Turned {
+    let (account, secret) = (managed.name.clone(), Some(managed.secret.clone()));
+    let report = Some(Report { account, secret, result: Outcomes::paused(paused) });
+    let known = Some(look(world, &managed).await);
+    Turned { managed, report, parked: None, known }
 }
 
 async fn look(world: &World, managed: &Managed) -> Surveyed {

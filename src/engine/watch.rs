@@ -16,6 +16,7 @@
 mod calling;
 mod listing;
 mod pacing;
+mod pausing;
 mod turning;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -105,6 +106,8 @@ struct Schedule {
     is_tried: bool,
     /// How a command ends because the provider did not give it last time; none when it did.
     missing: Option<Exit>,
+    /// Whether what is under way may be out of date already.
+    is_stale: bool,
 }
 
 /// What a turn comes to; none for promotions without an account's own turn.
@@ -131,6 +134,8 @@ struct Engine {
     probes: BTreeMap<String, (u32, Option<Duration>)>,
     rotated: u64,
     unfinished: BTreeSet<AccountName>,
+    /// What is paused, as it was last told.
+    pauses: pausing::Watched,
     /// Whether something happened since it was last told what comes next.
     has_news: bool,
     /// Whether nothing is under way, nor about to be.
@@ -160,6 +165,7 @@ impl Engine {
             probes: BTreeMap::new(),
             rotated: 0,
             unfinished: BTreeSet::new(),
+            pauses: pausing::Watched::default(),
             has_news: true,
             is_idle: false,
             has_conflicts: false,

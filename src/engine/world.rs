@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::pausing::LastPauses;
 use super::record::Recorded;
 use crate::domain::account::{Kind, Site};
 use crate::domain::alias::LoginAlias;
@@ -47,6 +48,8 @@ pub struct World {
     pub observer: Arc<dyn Observer>,
     /// What was recorded last.
     pub recorded: Arc<Recorded>,
+    /// What was last known to be paused.
+    pub last_pauses: Arc<LastPauses>,
 }
 
 impl World {
@@ -73,6 +76,7 @@ impl World {
             entropy: Arc::clone(&self.entropy),
             observer,
             recorded: Arc::clone(&self.recorded),
+            last_pauses: Arc::clone(&self.last_pauses),
         }
     }
 }

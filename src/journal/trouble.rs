@@ -111,7 +111,7 @@ impl Trouble {
 }
 
 const HARMLESS: &str =
-    "losing it loses no password; unfinished rotations only wait longer, and the history begins anew";
+    "losing it loses no password; unfinished rotations only wait longer, pauses end, and the history begins anew";
 
 fn damaged(file: &impl std::fmt::Display, cause: &impl std::fmt::Display) -> String {
     format!("the journal {file} is damaged ({cause}); move it aside, with its -wal and -shm: {HARMLESS}")

@@ -10,6 +10,7 @@ use crate::domain::audit::Head;
 use crate::domain::due::{Reason, Slot, Why};
 use crate::domain::plan::Terms;
 use crate::domain::rotation::{Answer, Block, Freeze, Goal, RollbackStop, Waiting};
+use crate::domain::schedule::pause::{Paused, Target};
 use crate::domain::secret::SecretName;
 use crate::domain::token::Token;
 
@@ -307,6 +308,21 @@ pub enum Fact<'a> {
         what: &'a str,
         /// The account, when it is about one.
         account: Option<&'a AccountName>,
+        /// What the journal said.
+        error: &'a str,
+    },
+    /// Somebody has paused something; told once while it stays paused.
+    Paused {
+        /// What, until when, and because of whom.
+        pause: &'a Paused,
+    },
+    /// A pause was taken back, or has ended.
+    Resumed {
+        /// What is not paused any more.
+        target: &'a Target,
+    },
+    /// The journal could not tell what is paused; what was last known counts.
+    PausesUnknown {
         /// What the journal said.
         error: &'a str,
     },

@@ -161,6 +161,7 @@ impl Days {
             entropy: Arc::new(System),
             observer: notes.clone(),
             recorded: Arc::default(),
+            last_pauses: Arc::default(),
         });
         Self { _dir: dir, clock, emulator, world, vault, notes }
     }

@@ -29,6 +29,7 @@ mod naming;
 mod network;
 mod once;
 mod only_copy;
+mod pause;
 mod process;
 mod promotion;
 mod proxy;

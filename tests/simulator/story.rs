@@ -18,7 +18,7 @@ use ncloud_rotator::domain::cause::Cause;
 use ncloud_rotator::domain::password::Generator;
 use ncloud_rotator::domain::policy::{Policy, Setting};
 use ncloud_rotator::domain::secret::SecretName;
-use ncloud_rotator::engine::calls::{Caller, line};
+use ncloud_rotator::engine::calls::{Asked, Caller, line};
 use ncloud_rotator::engine::watch::{Summary, watch};
 use ncloud_rotator::engine::world::{Managing, Stop, Tenant, World};
 use ncloud_rotator::ports::heartbeat::Unwatched;
@@ -418,7 +418,7 @@ impl Story {
         self.audit.asked(subject);
         let (caller, name) = (daemon.caller.clone(), subject.id.0.clone());
         let asking = async move {
-            let _ = caller.rotate(vec![name], Cause::SCHEDULE).await;
+            let _ = caller.rotate(vec![name], Asked { cause: Cause::SCHEDULE, despite_pause: false }).await;
         };
         self.pool.spawner().spawn_local(asking).unwrap();
     }
@@ -532,6 +532,7 @@ impl Story {
             entropy: Arc::new(self.dice.clone()),
             observer: Arc::new(Watcher(self.time.clone(), self.setup.watched)),
             recorded: Arc::default(),
+            last_pauses: Arc::default(),
         })
     }
 

@@ -53,7 +53,7 @@ fn detail(detail: &Map<String, Value>, zone: &TimeZone) -> String {
     said.collect::<Vec<_>>().join(", ")
 }
 
-fn cause(cause: &Value) -> String {
+pub(super) fn cause(cause: &Value) -> String {
     let text = |key: &str| cause[key].as_str();
     let mut told = text("by").unwrap_or("-").to_owned();
     if let Some(command) = text("command") {

@@ -121,13 +121,24 @@ impl Target {
         }
     }
 
-    /// Whether an account of a tenant is among what it names.
+    /// Whether one holds accounts that the other holds too, and is another one.
     #[must_use]
-    pub fn covers(&self, of_tenant: &str, account: &Subject) -> bool {
+    pub fn meets(&self, other: &Self) -> bool {
+        let is_of = |account: &AccountName, of: &str| account.tenant == of;
+        match (self, other) {
+            (Self::Account { account, .. }, Self::Tenant { tenant })
+            | (Self::Tenant { tenant }, Self::Account { account, .. }) => is_of(account, tenant),
+            _ => self != other && (*self == Self::Everything || *other == Self::Everything),
+        }
+    }
+
+    /// The words by which `pause` and `resume` are told of it.
+    #[must_use]
+    pub fn words(&self) -> String {
         match self {
-            Self::Account { subject, .. } => subject == account,
-            Self::Tenant { tenant } => tenant == of_tenant,
-            Self::Everything => true,
+            Self::Account { account, .. } => account.to_string(),
+            Self::Tenant { tenant } => format!("--tenant {tenant}"),
+            Self::Everything => "--all".to_owned(),
         }
     }
 }

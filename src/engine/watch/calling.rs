@@ -6,18 +6,17 @@ use tokio::sync::oneshot;
 
 use super::{Engine, Schedule};
 use crate::domain::account::AccountName;
-use crate::domain::cause::Cause;
 use crate::engine::batch::{BadName, choose_one};
-use crate::engine::calls::Call;
+use crate::engine::calls::{Asked, Call};
 use crate::engine::world::World;
 
 impl Engine {
     pub(super) fn called(&mut self, call: Call) {
         match call {
-            Call::Look => {}
+            Call::Look => self.pauses.look_now(),
             Call::Relist => self.read_again(|_| true),
             Call::Reload(world) => self.reload(world),
-            Call::Rotate(names, cause, answer) => self.asked(&names, &cause, answer),
+            Call::Rotate(names, asked, answer) => self.asked(&names, &asked, answer),
         }
     }
 
@@ -28,6 +27,7 @@ impl Engine {
         self.errands.clear();
         self.past.forget_errand();
         self.pace = std::mem::take(&mut self.pace).under(self.world.limits());
+        self.pauses.forget_errand();
         let sources = self.world.kinds();
         let same = |name: &str| match (before.tenants.get(name), self.world.tenants.get(name)) {
             (Some(before), Some(now)) => Arc::ptr_eq(before, now),
@@ -40,13 +40,13 @@ impl Engine {
         self.has_news = true;
     }
 
-    fn asked(&mut self, names: &[String], cause: &Cause, answer: oneshot::Sender<Result<Vec<AccountName>, BadName>>) {
+    fn asked(&mut self, names: &[String], asked: &Asked, answer: oneshot::Sender<Result<Vec<AccountName>, BadName>>) {
         let everyone = || self.roster.iter().map(|(name, known)| (name.as_ref(), known.managed.secret.as_str()));
         let chosen: Result<Vec<AccountName>, BadName> = names.iter().map(|name| choose_one(name, everyone())).collect();
         let now = self.now();
         for name in chosen.iter().flatten() {
             let Some(known) = self.roster.get_mut(name) else { continue };
-            (known.asked, known.not_before) = (Some(cause.clone()), now);
+            (known.asked, known.not_before) = (Some(asked.clone()), now);
             if known.parked.is_none() {
                 known.plan_asked(now);
             } else {

@@ -15,6 +15,7 @@ use crate::ports::observer::Fact;
 impl Engine {
     /// Begins the errands whose time has come; says when the next one's comes.
     pub(super) fn begin_errands(&mut self, now: Duration) -> Option<Duration> {
+        self.begin_to_look_at_pauses(now);
         let mut next = self.begin_to_remember(now);
         for (name, tenant) in &self.world.tenants {
             if tenant.stopped.why().is_some() {
@@ -50,6 +51,9 @@ impl Engine {
         if epoch != self.epoch {
             return;
         }
+        if let Errand::Pauses(pauses) = &errand {
+            return self.paused(pauses);
+        }
         self.has_news = true;
         match errand {
             Errand::Listed(source, Ok(listed)) => self.listed(&source, *listed),
@@ -64,6 +68,8 @@ impl Engine {
                 self.probes.remove(&tenant);
                 self.read_again(|(of, _)| *of == tenant);
             }
+            // Told above.
+            Errand::Pauses(_) => {}
             Errand::Probed(tenant, false) => {
                 let now = self.now();
                 if let Some((failures, at)) = self.probes.get_mut(&tenant) {
@@ -161,10 +167,18 @@ impl Engine {
         let Some(schedule) = self.schedules.get_mut(source) else { return };
         let failures = if has_failed { schedule.failures.saturating_add(1) } else { 0 };
         let pause = match failures {
+            _ if schedule.is_stale => Duration::ZERO,
             0 => pause(Backoff { floor: self.relist, cap: self.relist }, 1, &seed),
             failures => pause(NEXT_TURN, failures, &seed),
         };
-        *schedule = Schedule { next: now.saturating_add(pause), failures, under_way: false, is_tried: true, missing };
+        *schedule = Schedule {
+            next: now.saturating_add(pause),
+            failures,
+            under_way: false,
+            is_tried: true,
+            missing,
+            is_stale: false,
+        };
     }
 
     /// Has lists read again at once.

@@ -28,7 +28,7 @@ impl Engine {
         let Some(known) = self.roster.get_mut(name) else { return };
         let occasion = match (known.parked.take(), &known.asked) {
             (Some(parked), _) => Occasion::Parked(parked),
-            (None, Some(cause)) => Occasion::Asked(cause.clone()),
+            (None, Some(asked)) => Occasion::Asked(asked.clone()),
             (None, None) => Occasion::Planned,
         };
         let (managed, lane, began) = (Arc::clone(&known.managed), Arc::clone(&known.lane), moment(now));
@@ -132,7 +132,7 @@ fn asked_for(result: Option<&Outcomes>, here: Timestamp) -> Duration {
 fn again(result: Option<&Outcomes>, is_unread: bool, is_parked: bool, here: Timestamp) -> Again {
     match result {
         None if is_unread => Again::Failed,
-        None | Some(Outcomes::Rotated | Outcomes::RotatedElsewhere) => Again::Planned,
+        None | Some(Outcomes::Rotated | Outcomes::RotatedElsewhere | Outcomes::Paused { .. }) => Again::Planned,
         Some(Outcomes::Unfinished { waits_for: Waiting::Fence | Waiting::Rate | Waiting::Spacing, until, .. }) => {
             Again::At(*until)
         }

@@ -1,0 +1,77 @@
+//! What people have paused, as the engine sees it: whoever begins something asks the journal first, since other processes
+//! pause too.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::accounts::Managed;
+use super::survey::Surveyed;
+use super::world::World;
+use crate::domain::schedule::pause::{Paused, Pauses};
+use crate::ports::observer::Fact;
+
+/// The pauses as they were last known, for a journal that cannot tell: a disk in trouble is no reason to rotate what
+/// somebody has paused.
+#[derive(Debug, Default)]
+pub struct LastPauses(Mutex<Arc<Pauses>>);
+
+impl LastPauses {
+    fn keep(&self, pauses: &Arc<Pauses>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(pauses);
+    }
+
+    fn known(&self) -> Arc<Pauses> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Accounts that somebody wants to be rotated, by what pauses leave of that.
+#[derive(Default)]
+pub struct Parted {
+    /// Nothing holds them.
+    pub free: Vec<Managed>,
+    /// A pause holds them, and a rotation of theirs is unfinished, or may be: it is finished, and nothing begun
+    /// (`protocol.md`, rule 12).
+    pub unfinished: Vec<Managed>,
+    /// A pause holds them, and nothing is unfinished.
+    pub held: Vec<(Managed, Paused)>,
+}
+
+impl World {
+    /// Every pause, as the journal tells it now; as it was last known when the journal cannot tell.
+    pub async fn pauses(&self) -> Arc<Pauses> {
+        match self.journal.pauses().await {
+            Ok(pauses) => {
+                self.last_pauses.keep(&pauses);
+                pauses
+            }
+            Err(error) => {
+                self.note(&Fact::PausesUnknown { error: &error.to_string() });
+                self.last_pauses.known()
+            }
+        }
+    }
+
+    /// Parts accounts by whether a pause holds them now.
+    pub async fn part_by_pauses(&self, accounts: Vec<Managed>) -> Parted {
+        let pauses = self.pauses().await;
+        let (held, free) = accounts.into_iter().partition(|managed| managed.held(&pauses).is_some());
+        let mut parted = Parted { free, ..Parted::default() };
+        for Surveyed { managed, status, paused, .. } in self.survey(held).await {
+            match (paused, status) {
+                (None, _) => parted.free.push(managed),
+                (Some(paused), Ok(status)) if !status.unfinished => parted.held.push((managed, paused)),
+                // Of a secret that cannot be read it is not known.
+                (Some(_), _) => parted.unfinished.push(managed),
+            }
+        }
+        parted
+    }
+}
+
+impl Managed {
+    /// The pause that holds the account now, in its gateway's time.
+    #[must_use]
+    pub fn held<'p>(&self, pauses: &'p Pauses) -> Option<&'p Paused> {
+        pauses.holds(&self.name.tenant, &self.subject, self.now().unwrap_or_default())
+    }
+}
