@@ -33,7 +33,8 @@ pub struct Greeting {
 /// What makes two processes each other's: the same configuration file, and the same state directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WorksOn {
-    /// The configuration file, every link followed.
+    /// The configuration file, its directory with every link followed. Where the file itself leads may change under the daemon,
+    /// as it does when Kubernetes swaps a mounted configuration.
     pub config: PathBuf,
     /// The state directory, whatever it is called.
     pub state: Directory,
@@ -53,7 +54,9 @@ impl WorksOn {
     pub fn of(config: &Path, state_dir: &Path) -> io::Result<Self> {
         let found = fs::metadata(state_dir)?;
         let state = Directory { device: found.dev(), inode: found.ino() };
-        Ok(Self { config: fs::canonicalize(config)?, state })
+        let directory = config.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = config.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Self { config: fs::canonicalize(directory)?.join(name), state })
     }
 }
 
@@ -89,4 +92,31 @@ pub struct Problem {
     pub error: String,
     /// What to do.
     pub help: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_swapped_configuration_is_still_the_same_daemons() {
+        let room = tempfile::tempdir().unwrap();
+        let (state, other) = (room.path().join("state"), room.path().join("other"));
+        for directory in ["state", "other", "..1", "..2"] {
+            fs::create_dir(room.path().join(directory)).unwrap();
+        }
+        let file = room.path().join("rotator.toml");
+        symlink("..data/rotator.toml", &file).unwrap();
+        symlink("..1", room.path().join("..data")).unwrap();
+        let before = WorksOn::of(&file, &state).unwrap();
+        fs::remove_file(room.path().join("..data")).unwrap();
+        symlink("..2", room.path().join("..data")).unwrap();
+        assert_eq!(WorksOn::of(&file, &state).unwrap(), before);
+        symlink("state", room.path().join("linked")).unwrap();
+        assert_eq!(WorksOn::of(&file, &room.path().join("linked")).unwrap(), before);
+        assert_ne!(WorksOn::of(&file, &other).unwrap(), before);
+        assert_ne!(WorksOn::of(&room.path().join("other.toml"), &state).unwrap(), before);
+    }
 }

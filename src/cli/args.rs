@@ -75,6 +75,9 @@ pub enum Command {
     Status(Alone),
     /// Tell what rotates when in the coming months, and what cannot make its deadline
     Plan(Plan),
+    /// Have the running daemon read its configuration again, and put it in force
+    #[command(after_help = RELOAD)]
+    Reload(Reload),
     /// List the accounts that the configuration matches, and when each is due
     Accounts,
     /// Look into the vault, put a password back, or take a secret over
@@ -119,10 +122,21 @@ const STATUS: &str = "Nothing is changed anywhere. While the provider cannot be 
 It ends with 0 when nothing is unfinished, 75 when something is and goes on by itself, 69 when an operator is needed or
 the provider cannot be asked, 77 when keys or permissions are missing. docs/runbook.md has a chapter for each state.";
 
+const RELOAD: &str = "The daemon does so by itself when the file changes; this waits for it, and tells what was changed, or what is wrong.
+All of the file comes into force, or nothing of it. Nothing is rotated because of it.";
+
 const COMPLETIONS: &str = "For example:
   ncloud-rotator completions bash > ~/.local/share/bash-completion/completions/ncloud-rotator
   ncloud-rotator completions zsh  > \"${fpath[1]}/_ncloud-rotator\"
   ncloud-rotator completions fish > ~/.config/fish/completions/ncloud-rotator.fish";
+
+/// Read the configuration again.
+#[derive(Debug, Args)]
+pub struct Reload {
+    /// What it is for.
+    #[command(flatten)]
+    pub why: Why,
+}
 
 /// Who does the work.
 #[derive(Debug, Clone, Copy, Args)]
@@ -430,6 +444,7 @@ mod tests {
             vec!["tenant", "set-expiration", "90"],
             vec!["tenant", "set-login-alias", "acme"],
             vec!["generate", "--kind", "sub-account"],
+            vec!["reload", "--reason", "x"],
             vec!["config", "schema"],
             vec!["config", "reference"],
             vec!["emulator"],

@@ -261,6 +261,16 @@ pub fn settings_table(rows: &[[String; 3]]) -> String {
     table.to_string()
 }
 
+/// What a reload changed, as a table: the key, its value before, its value now.
+#[must_use]
+pub fn changes_table(rows: impl Iterator<Item = [String; 3]>) -> String {
+    let mut table = table(["KEY", "BEFORE", "NOW"]);
+    for row in rows {
+        table.add_row(row.map(Cell::new));
+    }
+    table.to_string()
+}
+
 /// One line of `check`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckLine {

@@ -3,20 +3,25 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use axum::routing::get;
-use tokio::sync::watch;
+use axum::routing::{get, post};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::history::{self, HistoryAsked};
+use super::reload::{self, ReloadAsked};
 use super::{ask, status, wire};
-use crate::admin::api::{DAEMON, Greeting, VERSION, WorksOn};
-use crate::admin::server::{self, answer, refuse};
+use crate::admin::api::{DAEMON, Greeting, Refusal, VERSION, WorksOn};
+use crate::admin::server::{self, Asked, Peer, answer, refuse};
 use crate::admin::socket::Listening;
 use crate::config::Config;
+use crate::domain::cause::{BadReason, Reason};
+use crate::domain::exit::Exit;
+use crate::engine::calls::Ended;
 use crate::engine::world::World;
 use crate::ports::observer::{Fact, Observer};
 
@@ -30,7 +35,7 @@ pub(super) struct Current {
 #[derive(Clone)]
 struct Operations {
     works_on: WorksOn,
-    current: watch::Receiver<Arc<Current>>,
+    hands: Hands,
 }
 
 /// A socket that is listened to, and not served yet.
@@ -66,15 +71,19 @@ impl Door {
     }
 
     /// Serves until `stop`, and what was asked before until `last`.
-    pub(super) async fn serve(
-        self,
-        current: watch::Receiver<Arc<Current>>,
-        stop: CancellationToken,
-        last: CancellationToken,
-    ) {
-        let operations = Operations { works_on: self.works_on, current };
+    pub(super) async fn serve(self, hands: Hands, stop: CancellationToken, last: CancellationToken) {
+        let operations = Operations { works_on: self.works_on, hands };
         server::serve(self.listening, router(operations), stop, last).await;
     }
+}
+
+/// Whom operations are handed to.
+#[derive(Clone)]
+pub(super) struct Hands {
+    /// The configuration that is in force.
+    pub(super) current: watch::Receiver<Arc<Current>>,
+    /// Reads the configuration again.
+    pub(super) reloading: mpsc::Sender<reload::Answer>,
 }
 
 fn router(operations: Operations) -> Router {
@@ -82,12 +91,13 @@ fn router(operations: Operations) -> Router {
         .route(DAEMON, get(greet))
         .route(ask::STATUS, get(tell_status))
         .route(ask::HISTORY, get(tell_history))
+        .route(ask::RELOAD, post(tell_reload))
         .with_state(operations)
 }
 
 impl Operations {
     fn now(&self) -> Arc<Current> {
-        Arc::clone(&self.current.borrow())
+        Arc::clone(&self.hands.current.borrow())
     }
 }
 
@@ -110,6 +120,37 @@ async fn tell_history(State(operations): State<Operations>, Query(asked): Query<
         Ok(told) => answer(&told),
         Err(failure) => refuse(&failure.refusal()),
     }
+}
+
+async fn tell_reload(
+    State(operations): State<Operations>,
+    Extension(peer): Extension<Peer>,
+    Asked(asked): Asked<ReloadAsked>,
+) -> Response {
+    let reason = match reason(asked.reason) {
+        Ok(reason) => reason,
+        Err(refusal) => return refuse(&refusal),
+    };
+    let (uid, pid, reason) = (peer.uid, peer.pid.unwrap_or_default(), reason.map(|reason| reason.to_string()));
+    info!(event = "reload-asked", uid, pid, reason, "the admin socket was asked to have the configuration read again");
+    let (answer_to, answered) = oneshot::channel();
+    // It has ended when nobody takes the question, or answers it.
+    let _ = operations.hands.reloading.send(answer_to).await;
+    match answered.await {
+        Ok(Ok(taken)) => answer(&taken),
+        Ok(Err(refusal)) => refuse(&refusal),
+        Err(_) => refuse(&ending()),
+    }
+}
+
+fn ending() -> Refusal {
+    Refusal::new(Exit::Temporary, format!("{Ended}; ask again when it runs"))
+}
+
+/// What a person says something is for.
+fn reason(text: Option<String>) -> Result<Option<Reason>, Refusal> {
+    let reason = text.map(|text| text.parse()).transpose();
+    reason.map_err(|error: BadReason| Refusal::new(Exit::Usage, format!("the reason: {error}")))
 }
 
 /// Nobody hears.

@@ -13,6 +13,9 @@ pub(super) const STATUS: &str = "/v1/status";
 /// What happened to one account.
 pub(super) const HISTORY: &str = "/v1/history";
 
+/// Reading the configuration again.
+pub(super) const RELOAD: &str = "/v1/reload";
+
 /// The daemon that works by this configuration, if one runs.
 pub(super) async fn daemon(config: &Config, alone: Alone) -> Result<Option<Daemon>, Failure> {
     if alone.no_daemon || !config.admin.enabled {

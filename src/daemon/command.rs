@@ -11,7 +11,12 @@ use clap::error::ErrorKind;
 use super::machine::{self, variable};
 use super::wire::WireError;
 use super::{
-    ahead, artefacts, ask, check, drop, emulate, generate, history, inspect, log, pausing, rotate, run, status, tenant,
+<<<<<<< HEAD
+    ahead, artefacts, ask, check, drop, emulate, generate, history, inspect, log, pausing, reload, rotate, run,
+    status, tenant,
+=======
+    ahead, artefacts, ask, check, drop, emulate, generate, history, inspect, log, reload, rotate, run, status, tenant,
+>>>>>>> 4dd8e13 (Add reload: the daemon reads its configuration again when it is asked, and says what came of it)
 };
 use crate::admin::api::{self, Refusal};
 use crate::admin::client::{Daemon, NoAnswer};
@@ -134,6 +139,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             let (config, daemon) = with_daemon(file, alone).await?;
             status::status(&config, daemon, json).await
         }
+        Command::Reload(args) => reload::reload(&configured(file)?, args, json).await,
         Command::Accounts => inspect::accounts(&configured(file)?, json).await,
         Command::Secret(Secret::Show(args)) => inspect::secret(&configured(file)?, &args, json).await,
         Command::Secret(Secret::Rollback(args)) => rotate::rollback(&configured(file)?, args, json).await,

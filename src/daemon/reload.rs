@@ -7,18 +7,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::signal::unix::Signal;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::admin::Current;
+use super::ask;
 use super::command::{Failure, problems};
 use super::log;
 use super::service::Service;
 use super::watching::Watching;
 use super::wire::{self, Wired};
-use crate::config::Config;
+use crate::admin::api::Refusal;
+use crate::cli::{args as words, show};
+use crate::config::{Config, Difference};
+use crate::domain::exit::Exit;
 use crate::engine::calls::Caller;
 
 /// How long a file is left to whoever writes it, before it is read.
@@ -33,17 +39,71 @@ pub(super) struct Reloading {
     pub(super) caller: Caller,
     /// For whoever is asked by the admin socket.
     pub(super) current: watch::Sender<Arc<Current>>,
+    /// Who asks by the admin socket.
+    pub(super) asked: mpsc::Receiver<Answer>,
     pub(super) shutdown: CancellationToken,
     pub(super) service: Arc<Service>,
 }
 
 /// What makes the file be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
-    /// Somebody asked.
-    Asked,
+    /// Somebody asked, and is told how it went where that can be told.
+    Asked(Option<Answer>),
     /// It may have changed.
     Perhaps,
+}
+
+/// Whoever waits to be told how it went.
+pub(super) type Answer = oneshot::Sender<Result<ReloadAnswer, Refusal>>;
+
+/// A configuration that is in force now.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct ReloadAnswer {
+    #[schemars(with = "String")]
+    exit: Exit,
+    /// What it changed.
+    changes: Vec<Change>,
+}
+
+/// One key that was changed.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Change {
+    /// The key with the names of its tables.
+    key: String,
+    /// Its value before; none when it was not there.
+    from: Option<String>,
+    /// Its value now; none when it is gone.
+    to: Option<String>,
+}
+
+/// Has the daemon read its configuration again, and put it in force.
+pub(super) async fn reload(config: &Config, words: words::Reload, json: bool) -> Result<Exit, Failure> {
+    let Some(daemon) = ask::daemon(config, words::Alone { no_daemon: false }).await? else {
+        let message = "no daemon runs by this configuration, or it has no admin socket; what does not run reads the \
+                       configuration when it starts. SIGHUP asks for the same";
+        return Err(Failure::new(Exit::Unavailable, message.to_owned()));
+    };
+    let asked = ReloadAsked { reason: words.why.reason.map(|reason| reason.to_string()) };
+    let answer: ReloadAnswer = daemon.post(ask::RELOAD, &asked).await?;
+    if json {
+        show::print_json(&answer);
+    } else if answer.changes.is_empty() {
+        show::print("the configuration is in force; nothing in it has changed");
+    } else {
+        let word = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        let rows = answer.changes.into_iter().map(|change| [change.key, word(change.from), word(change.to)]);
+        show::print(&show::changes_table(rows));
+    }
+    Ok(answer.exit)
+}
+
+/// Asks for a reload.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReloadAsked {
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
 }
 
 impl Reloading {
@@ -62,23 +122,28 @@ impl Reloading {
                 }
             };
             let why = tokio::select! {
-                Some(()) = hang_up.recv() => Why::Asked,
+                Some(()) = hang_up.recv() => Why::Asked(None),
+                Some(answer) = self.asked.recv() => Why::Asked(Some(answer)),
                 () = heard => Why::Perhaps,
                 () = clock.sleep(LOOK) => Why::Perhaps,
                 () = self.shutdown.cancelled() => return,
             };
-            if why == Why::Perhaps {
+            if let Why::Perhaps = why {
                 clock.sleep(SETTLES).await;
             }
             let text = self.text();
             let is_same = text == last;
             last = text;
-            if is_same && why == Why::Perhaps {
+            if let (true, Why::Perhaps) = (is_same, &why) {
                 continue;
             }
             self.service.reloading();
             let Some(taken) = self.reload().await else { return };
-            self.service.reloaded(taken.then_some(&self.config));
+            self.service.reloaded(taken.is_ok().then_some(&self.config));
+            if let Why::Asked(Some(answer)) = why {
+                // Whoever asked may have gone.
+                let _ = answer.send(taken);
+            }
         }
     }
 
@@ -88,12 +153,12 @@ impl Reloading {
     }
 
     /// Reads the file and puts it in force, if it can be; says whether it could. None when the daemon is ending.
-    async fn reload(&mut self) -> Option<bool> {
+    async fn reload(&mut self) -> Option<Result<ReloadAnswer, Refusal>> {
         let (config, wired) = match self.read().await {
             Ok(read) => read,
             Err(failure) => {
                 refuse(&failure);
-                return Some(false);
+                return Some(Err(failure.refusal()));
             }
         };
         log::set_zone(&config.time_zone);
@@ -106,9 +171,14 @@ impl Reloading {
         self.caller.reload(Arc::clone(&wired.world)).await.ok()?;
         self.current.send_replace(Arc::new(Current { config: config.clone(), world: Arc::clone(&wired.world) }));
         (self.config, self.wired) = (config, wired);
-        let changes = changes.len();
-        info!(event = "reloaded", config = self.config.file(), changes, "the configuration is in force");
-        Some(true)
+        info!(
+            event = "reloaded",
+            config = self.config.file(),
+            changes = changes.len(),
+            "the configuration is in force"
+        );
+        let changes = changes.into_iter().map(|Difference { key, from, to }| Change { key, from, to }).collect();
+        Some(Ok(ReloadAnswer { exit: Exit::Success, changes }))
     }
 
     async fn read(&self) -> Result<(Config, Wired), Failure> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::acts::{self, Act};
-use super::admin::{Current, Door};
+use super::admin::{Current, Door, Hands};
 use super::command::Failure;
 use super::reload::Reloading;
 use super::service::Service;
@@ -28,6 +28,9 @@ use crate::trigger::Trigger;
 
 /// How often the log is told where the chain of events ends, when it has grown.
 const CHAIN_END: Duration = Duration::from_mins(10);
+
+/// Reloads that may be asked for at once; more have to wait.
+const MOST_UNHEARD: usize = 8;
 
 /// Runs until a signal asks it to end, or, `once`, until one look is done.
 pub(super) async fn run(config: Config, once: bool, json: bool) -> Result<Exit, Failure> {
@@ -73,9 +76,11 @@ async fn for_ever(
     let world = Arc::clone(&wired.world);
     let (current, now) = watch::channel(Arc::new(Current { config: config.clone(), world: Arc::clone(&world) }));
     let ended = CancellationToken::new();
-    let serving = door.map(|door| tokio::spawn(door.serve(now, shutdown.clone(), ended.clone())));
+    let (reloading, asked) = mpsc::channel(MOST_UNHEARD);
+    let hands = Hands { current: now, reloading };
+    let serving = door.map(|door| tokio::spawn(door.serve(hands, shutdown.clone(), ended.clone())));
     let reloading =
-        Reloading { config, wired, caller, current, shutdown: shutdown.clone(), service: Arc::clone(service) };
+        Reloading { config, wired, caller, current, asked, shutdown: shutdown.clone(), service: Arc::clone(service) };
     let reloading = tokio::spawn(reloading.follow(hang_up));
     let telling = tokio::spawn(tell_chain_end(Arc::clone(&world)));
     let summary = engine::watch(world, RELIST, calls, shutdown, service.as_ref()).await;

@@ -1,5 +1,6 @@
 //! Why something is done: who or what asked for it, and what for.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -82,6 +83,12 @@ pub enum BadReason {
 impl Reason {
     /// The most characters.
     pub const LONGEST: usize = 300;
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl FromStr for Reason {

@@ -101,6 +101,30 @@ fn a_question_has_the_same_answer_whether_a_daemon_gives_it_or_not() {
 }
 
 #[test]
+fn a_reload_is_waited_for_and_tells_what_it_changed_or_what_is_wrong() {
+    let bench = Bench::new();
+    let running = daemon(&bench);
+    let sends = bench.emulator.sends().len();
+    bench.run("reload").ends_with(0).mentions("nothing in it has changed");
+    // Without anything that the daemon hears of by itself: it does not look at what is not there.
+    bench.edit("[tenants.main]", "[tenants.main]\nca_file = \"missing.pem\"");
+    bench.run("reload --json").ends_with(78).mentions("missing.pem").mentions("\"code\": \"config::missing_file\"");
+    bench.edit("ca_file = \"missing.pem\"\n", "");
+    bench.edit("rotate_before   = \"14d\"", "rotate_before   = \"soon\"");
+    bench.run("reload").ends_with(78).mentions("rotate_before");
+    bench.edit("rotate_before   = \"soon\"", "rotate_before   = \"13d\"");
+    // The daemon may have heard of it before it was asked; then nothing more changes.
+    let told = bench.run("reload --json --reason spring").ends_with(0).json();
+    assert_eq!(told["exit"], "success");
+    let said = ends_well(running);
+    let changed = said.lines().filter(|line| line.contains("event=\"config-changed\"") && line.contains("13d")).count();
+    assert_eq!(changed, 1, "{said}");
+    assert!(said.contains("event=\"reload-asked\"") && said.contains("reason=\"spring\""), "{said}");
+    assert_eq!(bench.emulator.sends().len(), sends, "nothing is rotated because of a reload");
+    bench.run("reload").ends_with(69).mentions("no daemon runs");
+}
+
+#[test]
 fn no_answer_tells_a_secret() {
     let bench = Bench::new();
     let running = daemon(&bench);
