@@ -7,6 +7,8 @@
 
 #[path = "journal/events.rs"]
 mod events;
+#[path = "journal/expiries.rs"]
+mod expiries;
 #[path = "journal/pauses.rs"]
 mod pauses;
 
@@ -27,7 +29,7 @@ use rand::TryRng;
 use tempfile::TempDir;
 
 /// The schema that this program writes.
-const NEWEST: i64 = 3;
+const NEWEST: i64 = 4;
 
 #[tokio::test]
 async fn a_record_is_read_back_send_by_send() {

@@ -11,12 +11,8 @@ use clap::error::ErrorKind;
 use super::machine::{self, variable};
 use super::wire::WireError;
 use super::{
-<<<<<<< HEAD
-    ahead, artefacts, ask, check, drop, emulate, generate, history, inspect, log, pausing, reload, rotate, run,
-    status, tenant,
-=======
-    ahead, artefacts, ask, check, drop, emulate, generate, history, inspect, log, reload, rotate, run, status, tenant,
->>>>>>> 4dd8e13 (Add reload: the daemon reads its configuration again when it is asked, and says what came of it)
+    ahead, artefacts, ask, check, drop, emulate, generate, history, inspect, log, pausing, reload, rotate, run, status,
+    tenant,
 };
 use crate::admin::api::{self, Refusal};
 use crate::admin::client::{Daemon, NoAnswer};

@@ -220,6 +220,36 @@ impl LogObserver {
     }
 }
 
+impl LogObserver {
+    /// Passwords that expire.
+    fn note_expiry(&self, fact: &Fact<'_>) {
+        match *fact {
+            Fact::ExpiresSoon { account, deadline, expires_at } => {
+                let (deadline, expires_at) = (self.time(deadline), self.time(expires_at));
+                warn!(
+                    event = "expires-soon", %account, deadline, expires_at,
+                    "the password is not replaced yet; `ncloud-rotator explain {account}` tells what holds it"
+                );
+            }
+            Fact::Expired { account, expires_at } => {
+                let expires_at = self.time(expires_at);
+                error!(
+                    event = "expired", %account, expires_at,
+                    "the password has expired; `ncloud-rotator explain {account}` tells what holds it"
+                );
+            }
+            Fact::ManyExpire { soon, expired, account, expires_at } => {
+                let expires_at = self.time(expires_at);
+                error!(
+                    event = "many-expire", soon, expired, %account, expires_at,
+                    "many passwords expire, this one first; `ncloud-rotator plan` tells all of them"
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Observer for LogObserver {
     fn note(&self, fact: &Fact<'_>) {
         match *fact {
@@ -321,6 +351,9 @@ impl Observer for LogObserver {
             | Fact::PausesUnknown { .. }
             | Fact::Rebuilt { .. }
             | Fact::ChainEnd { .. } => self.note_journal(fact),
+            Fact::ExpiresSoon { .. } | Fact::Expired { .. } | Fact::ManyExpire { .. } => self.note_expiry(fact),
+            // The first is for whoever keeps watch over expiries, the second for the status line.
+            Fact::Expiries { .. } | Fact::Expiring { .. } => {}
             Fact::Next { accounts, at, account, reason } => {
                 let at = at.map_or_else(|| "nothing".to_owned(), |at| self.time(at));
                 let account = account.map_or_else(|| "-".to_owned(), ToString::to_string);

@@ -9,6 +9,7 @@ mod check;
 mod command;
 mod drop;
 mod emulate;
+mod expiries;
 mod generate;
 mod history;
 mod inspect;

@@ -170,6 +170,7 @@ impl Reloading {
         }
         self.caller.reload(Arc::clone(&wired.world)).await.ok()?;
         self.current.send_replace(Arc::new(Current { config: config.clone(), world: Arc::clone(&wired.world) }));
+        self.service.book().retain(&wired.world.kinds());
         (self.config, self.wired) = (config, wired);
         info!(
             event = "reloaded",

@@ -14,7 +14,7 @@ use super::command::Failure;
 use super::reload::Reloading;
 use super::service::Service;
 use super::wire::Wired;
-use super::{signals, wire};
+use super::{expiries, signals, wire};
 use crate::cli::show;
 use crate::config::Config;
 use crate::domain::account::AccountName;
@@ -42,9 +42,13 @@ pub(super) async fn run(config: Config, once: bool, json: bool) -> Result<Exit, 
     info!(event = "started", config = config.file(), version = env!("CARGO_PKG_VERSION"), "ncloud-rotator runs");
     record(&world, What::Started, json!({ "version": env!("CARGO_PKG_VERSION") })).await;
     world.tell_chain_end().await;
+    let watching = expiries::watch(&config, &world, &service).await?;
     let (summary, exit) = if once {
-        look_once(Arc::clone(&world), &shutdown, service.as_ref()).await
+        let looked = look_once(Arc::clone(&world), &shutdown, service.as_ref()).await;
+        watching.once().await;
+        looked
     } else {
+        expiries::begin(watching, &shutdown)?;
         (for_ever(config, wired, &shutdown, &service).await?, Exit::Success)
     };
     record(&world, What::Stopped, json!({ "rotated": summary.rotated, "unfinished": summary.unfinished })).await;

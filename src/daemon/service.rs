@@ -13,6 +13,7 @@ use super::log::LogObserver;
 use super::machine::SystemClock;
 use super::standing::Standing;
 use crate::config::Config;
+use crate::engine::expiries::Book;
 use crate::ports::clock::Clock;
 use crate::ports::heartbeat::Heartbeat;
 use crate::ports::observer::{Fact, Observer};
@@ -29,6 +30,7 @@ const HOLDING: Duration = Duration::from_mins(15);
 /// The service manager.
 pub(super) struct Service {
     watchdog: Option<Duration>,
+    book: Arc<Book>,
     state: Mutex<State>,
     deaf: AtomicBool,
 }
@@ -53,13 +55,29 @@ impl Service {
             told: String::new(),
             fed: None,
         };
-        Self { watchdog: sd_notify::watchdog_enabled(), state: Mutex::new(state), deaf: AtomicBool::new(false) }
+        Self {
+            watchdog: sd_notify::watchdog_enabled(),
+            book: Arc::new(Book::new(Arc::new(SystemClock))),
+            state: Mutex::new(state),
+            deaf: AtomicBool::new(false),
+        }
     }
 
     /// Who hears of the facts of a world that is wired by this configuration.
     pub(super) fn observers(self: &Arc<Self>, config: &Config) -> Arc<dyn Observer> {
+        // What is known of expiries comes first: nobody before it can keep it from hearing.
+        Arc::new(vec![Arc::clone(&self.book) as _, self.listeners(config)])
+    }
+
+    /// Who hears of what the watch over expiries tells.
+    pub(super) fn listeners(self: &Arc<Self>, config: &Config) -> Arc<dyn Observer> {
         let log: Arc<dyn Observer> = Arc::new(LogObserver::new(config.time_zone.clone()));
         Arc::new(vec![log, Arc::clone(self) as _])
+    }
+
+    /// What is last known of expiries.
+    pub(super) const fn book(&self) -> &Arc<Book> {
+        &self.book
     }
 
     /// Everything is wired: signals are heard and the first look begins.

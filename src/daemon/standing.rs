@@ -26,6 +26,8 @@ pub(super) struct Standing {
     stopped: BTreeMap<String, String>,
     unlisted: BTreeSet<String>,
     paused: BTreeSet<Target>,
+    /// Passwords that expire soon, and that have expired.
+    expiring: (usize, usize),
     /// Why the file as it is now is not in force.
     pub(super) refused: bool,
     /// Asked to end.
@@ -68,6 +70,7 @@ impl Standing {
             Fact::NotDiscovered { tenant, kind, .. } => {
                 self.unlisted.insert(format!("{tenant}/{kind}"));
             }
+            Fact::Expiring { soon, expired } => self.expiring = (soon, expired),
             Fact::TenantStopped { tenant, why } => {
                 self.stopped.insert(tenant.to_owned(), why.to_string());
             }
@@ -123,6 +126,12 @@ impl Standing {
             parts.push("ending; what is unfinished goes on with the next start".to_owned());
         }
         parts.extend(self.told(Kind::OnlyCopy, "DO NOT END THIS PROCESS: no vault holds the live password of"));
+        parts.extend(match self.expiring {
+            (0, 0) => None,
+            (soon, 0) => Some(format!("passwords that expire soon: {soon}")),
+            (0, expired) => Some(format!("EXPIRED PASSWORDS: {expired}")),
+            (soon, expired) => Some(format!("EXPIRED PASSWORDS: {expired}, and soon: {soon}")),
+        });
         parts.push(match &self.looked {
             None => "taking the first look at the accounts".to_owned(),
             Some(Looked { accounts, next: None }) => format!("{accounts} accounts; none is due by itself"),
@@ -259,6 +268,20 @@ mod tests {
         let staged = Fact::Staged { account: &a, secret: &secret, token, candidate: None, superseding: false };
         standing.note(&staged, at(600));
         assert!(!standing.holds_only_copy());
+    }
+
+    #[test]
+    fn passwords_that_expire_are_told_as_long_as_they_do() {
+        let mut standing = Standing::default();
+        for (soon, expired, told) in [
+            (2, 0, "passwords that expire soon: 2; "),
+            (1, 3, "EXPIRED PASSWORDS: 3, and soon: 1; "),
+            (0, 1, "EXPIRED PASSWORDS: 1; "),
+            (0, 0, ""),
+        ] {
+            standing.note(&Fact::Expiring { soon, expired }, at(0));
+            assert_eq!(line(&standing), format!("{told}taking the first look at the accounts"));
+        }
     }
 
     #[test]

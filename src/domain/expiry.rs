@@ -20,6 +20,17 @@ pub struct Expiry {
     pub expires_at: Timestamp,
 }
 
+/// What a look at an account showed of its password's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outlook {
+    /// It expires.
+    Expires(Expiry),
+    /// It does not expire.
+    Never,
+    /// Nothing new: what was known before still holds.
+    Unknown,
+}
+
 /// How near the expiry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {

@@ -12,6 +12,7 @@ pub mod batch;
 pub mod calls;
 pub mod drive;
 mod errands;
+pub mod expiries;
 pub mod finish;
 pub mod pace;
 pub mod pausing;

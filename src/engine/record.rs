@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::survey::Surveyed;
@@ -66,8 +67,25 @@ impl<'a> Row<'a> {
         Self { goes_on: true, ..Self::step(what, account, secret, detail) }
     }
 
+    /// How things stand with an account, whichever secret it has.
+    fn of_account(what: What, account: &'a AccountName, detail: Value) -> Self {
+        Self { what, tenant: &account.tenant, account: Some(account), secret: None, detail, goes_on: true }
+    }
+
     const fn of_tenant(what: What, tenant: &'a str, detail: Value, goes_on: bool) -> Self {
         Self { what, tenant, account: None, secret: None, detail, goes_on }
+    }
+
+    fn entry(&self, at: Timestamp, gateway: Option<Timestamp>, cause: &Cause) -> Entry {
+        Entry {
+            at,
+            gateway,
+            account: self.account.cloned(),
+            secret: self.secret.cloned(),
+            what: self.what,
+            detail: self.detail.as_object().cloned().unwrap_or_default(),
+            cause: cause.clone(),
+        }
     }
 
     fn about(&self) -> String {
@@ -138,6 +156,12 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
             let detail = json!({ "tenant": tenant, "setting": setting, "reason": error.to_string() });
             Row::of_tenant(What::SettingNotEnforced, tenant, detail, true)
         }
+        Fact::ExpiresSoon { account, deadline, expires_at } => {
+            Row::of_account(What::ExpiresSoon, account, json!({ "deadline": deadline, "expires_at": expires_at }))
+        }
+        Fact::Expired { account, expires_at } => {
+            Row::of_account(What::Expired, account, json!({ "expires_at": expires_at }))
+        }
         // What was looked at, what comes next, and the journal's own troubles are for the log. Whoever pauses has recorded it.
         Fact::Discovered { .. }
         | Fact::NotDiscovered { .. }
@@ -158,8 +182,16 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
         | Fact::PausesUnknown { .. }
         | Fact::Rebuilt { .. }
         | Fact::ChainEnd { .. }
+        | Fact::Expiries { .. }
+        | Fact::ManyExpire { .. }
+        | Fact::Expiring { .. }
         | Fact::Next { .. } => return None,
     })
+}
+
+/// The row of a fact for whoever tells it beside the engine; none when no journal keeps it.
+pub(super) fn entry(fact: &Fact<'_>, at: Timestamp, cause: &Cause) -> Option<Entry> {
+    row(fact).map(|row| row.entry(at, None, cause))
 }
 
 impl World {
@@ -177,15 +209,7 @@ impl World {
             return;
         }
         let clock = row.account.and_then(|account| self.tenants.get(&account.tenant)?.providers.get(&account.kind));
-        let entry = Entry {
-            at: self.clock.wall(),
-            gateway: clock.and_then(|provider| provider.clock().stamp()),
-            account: row.account.cloned(),
-            secret: row.secret.cloned(),
-            what: row.what,
-            detail: row.detail.as_object().cloned().unwrap_or_default(),
-            cause: cause.clone(),
-        };
+        let entry = row.entry(self.clock.wall(), clock.and_then(|provider| provider.clock().stamp()), cause);
         match self.journal.append(vec![entry]).await {
             Ok(()) => self.recorded.learn(&row, cause),
             Err(error) => self.not_recorded(row.what.label(), row.account, &error),
@@ -242,7 +266,7 @@ mod tests {
         let other = AccountName { name: "other".to_owned(), ..account.clone() };
         let secret: SecretName = "a/secret".parse().unwrap();
         let waits = |account, why, second| {
-            let until = jiff::Timestamp::from_second(second).unwrap();
+            let until = Timestamp::from_second(second).unwrap();
             row(&Fact::Waits { account, secret: &secret, why, until, detail: None }).unwrap()
         };
         let sending = Fact::Sending { account: &account, secret: &secret, candidate: Token::placeholder() };

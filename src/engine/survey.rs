@@ -9,6 +9,7 @@ use super::accounts::Managed;
 use super::drive::deadline::within;
 use super::world::World;
 use crate::domain::due::{Due, Facts, due, due_after_pause};
+use crate::domain::expiry::{Expiry, Outlook};
 use crate::domain::schedule::pause::{Paused, Pauses};
 use crate::ports::observer::Fact;
 use crate::ports::vault::{Place, Status, VaultError};
@@ -45,6 +46,16 @@ impl Surveyed {
         let Status { last_changed, unfinished } = *self.status.as_ref().ok()?;
         let pause = self.paused.as_ref().map(Paused::pause);
         Some(self.managed.facts(last_changed, self.first_seen, unfinished, pause))
+    }
+
+    /// What it shows of the password's life. One that was never changed here lives as its policy assumes.
+    #[must_use]
+    pub fn outlook(&self) -> Outlook {
+        let Some(facts) = self.facts() else { return Outlook::Unknown };
+        match facts.dates().map(|dates| (dates.deadline, dates.expires_at)) {
+            Some((Some(deadline), Some(expires_at))) => Outlook::Expires(Expiry { deadline, expires_at }),
+            Some(_) | None => Outlook::Never,
+        }
     }
 
     /// When the password expires; none when it is unknown or never.

@@ -15,6 +15,7 @@
 
 mod calling;
 mod listing;
+mod outlook;
 mod pacing;
 mod pausing;
 mod turning;
@@ -142,6 +143,8 @@ struct Engine {
     is_idle: bool,
     /// Whether rules and accounts do not fit together.
     has_conflicts: bool,
+    /// Accounts that are there and get no turn, and whose passwords expire all the same.
+    left_alone: BTreeSet<AccountName>,
 }
 
 impl Engine {
@@ -169,6 +172,7 @@ impl Engine {
             has_news: true,
             is_idle: false,
             has_conflicts: false,
+            left_alone: BTreeSet::new(),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::ports::entropy::Entropy;
 ///
 /// A pause's `target` is the account as the provider knows it (`site/kind/id`), the tenant's name, or nothing; its `name` is for
 /// people.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE journal (
         only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -64,6 +64,15 @@ const STEPS: [&str; 3] = [
         until  TEXT,
         cause  TEXT NOT NULL,
         PRIMARY KEY (scope, target)
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    CREATE TABLE expiries (
+        account    TEXT PRIMARY KEY,
+        deadline   TEXT NOT NULL,
+        expires_at TEXT NOT NULL,
+        told       TEXT,
+        told_at    TEXT
     ) STRICT, WITHOUT ROWID;
 ",
 ];

@@ -58,7 +58,7 @@ impl Journal {
     }
 
     /// Runs `work` where blocking is allowed. It is not cancelled with its caller: what was begun is written.
-    async fn with<T, W>(&self, work: W) -> Result<T, JournalError>
+    pub(super) async fn with<T, W>(&self, work: W) -> Result<T, JournalError>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
@@ -202,6 +202,7 @@ fn answer(text: &str) -> Result<Answer, Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema;
     use super::*;
     use crate::ports::entropy::EntropyError;
 
@@ -225,7 +226,7 @@ mod tests {
             let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
             assert_eq!(mode, "wal");
             assert_eq!((number("synchronous"), number("foreign_keys"), number("busy_timeout")), (2, 1, 10_000));
-            assert_eq!(number("user_version"), i64::try_from(super::super::schema::VERSION).unwrap());
+            assert_eq!(usize::try_from(number("user_version")), Ok(schema::VERSION));
         }
     }
 }

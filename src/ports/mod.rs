@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod entropy;
+pub mod expiries;
 pub mod heartbeat;
 pub mod journal;
 pub mod keys;

@@ -8,6 +8,7 @@ use super::provider::ProviderError;
 use crate::domain::account::{AccountName, Kind, Subject};
 use crate::domain::audit::Head;
 use crate::domain::due::{Reason, Slot, Why};
+use crate::domain::expiry::Outlook;
 use crate::domain::plan::Terms;
 use crate::domain::rotation::{Answer, Block, Freeze, Goal, RollbackStop, Waiting};
 use crate::domain::schedule::pause::{Paused, Target};
@@ -335,6 +336,53 @@ pub enum Fact<'a> {
     ChainEnd {
         /// The last row.
         head: &'a Head,
+    },
+    /// What a look showed of when passwords expire. It is told to whoever keeps watch over that, apart from all rotation.
+    Expiries {
+        /// The tenant.
+        tenant: &'a str,
+        /// The kind of account.
+        kind: Kind,
+        /// The gateway's time at the look.
+        now: Timestamp,
+        /// What was found.
+        found: &'a [(&'a AccountName, Outlook)],
+        /// Whether these are all accounts of the tenant and kind, so that others are gone.
+        whole: bool,
+    },
+    /// A password is not replaced although its deadline has passed, or expires within a day.
+    ExpiresSoon {
+        /// The account.
+        account: &'a AccountName,
+        /// By when it should have been replaced.
+        deadline: Timestamp,
+        /// When it expires.
+        expires_at: Timestamp,
+    },
+    /// A password has expired, as far as is known.
+    Expired {
+        /// The account.
+        account: &'a AccountName,
+        /// When it expired.
+        expires_at: Timestamp,
+    },
+    /// Too many passwords expire to tell of each.
+    ManyExpire {
+        /// How many expire soon.
+        soon: usize,
+        /// How many have expired.
+        expired: usize,
+        /// The account whose password expires first.
+        account: &'a AccountName,
+        /// When that one expires.
+        expires_at: Timestamp,
+    },
+    /// How many passwords expire, when that has changed: for whoever shows how things stand.
+    Expiring {
+        /// How many expire soon.
+        soon: usize,
+        /// How many have expired.
+        expired: usize,
     },
     /// Everything that was due is done; this comes next.
     Next {

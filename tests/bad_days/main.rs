@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod clock;
+mod expiries;
 mod world;
 
 use std::time::Duration;

@@ -7,14 +7,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use ncloud_rotator::config::Config;
-use ncloud_rotator::domain::account::{Kind, Site};
+use ncloud_rotator::domain::account::{AccountName, Kind, Site};
+use ncloud_rotator::domain::expiry::Outlook;
 use ncloud_rotator::domain::gateway::Gateway;
 use ncloud_rotator::domain::password::Generator;
 use ncloud_rotator::domain::policy::Setting;
 use ncloud_rotator::domain::secret::Keys;
 use ncloud_rotator::emulator::{Emulator, Settings, demo_keys};
 use ncloud_rotator::engine::calls::line;
+use ncloud_rotator::engine::expiries::{Book, Watch};
 use ncloud_rotator::engine::watch::{RELIST, watch};
 use ncloud_rotator::engine::world::{Managing, Stop, Tenant, World};
 use ncloud_rotator::journal::Journal;
@@ -90,24 +93,27 @@ impl KeySource for Fixed {
     }
 }
 
-/// What was noted, by the facts' names.
-#[derive(Default)]
-struct Notes(Mutex<Vec<String>>);
+/// What was noted and when, by the facts' names.
+struct Notes {
+    clock: Arc<Virtual>,
+    told: Mutex<Vec<(Duration, String)>>,
+}
 
 impl Observer for Notes {
     fn note(&self, fact: &Fact<'_>) {
-        self.0.lock().unwrap().push(format!("{fact:?}"));
+        self.told.lock().unwrap().push((self.clock.boot(), format!("{fact:?}")));
     }
 }
 
 /// One world.
 pub(crate) struct Days {
-    _dir: TempDir,
+    dir: TempDir,
     clock: Arc<Virtual>,
     emulator: Emulator,
     world: Arc<World>,
     vault: Arc<dyn Vault>,
     notes: Arc<Notes>,
+    book: Arc<Book>,
 }
 
 impl Days {
@@ -149,7 +155,8 @@ impl Days {
             let generator = Some(Arc::new(Generator::new(rule.kind, recipe).unwrap()));
             Arc::new(Managing { rule: rule.clone(), generator })
         });
-        let notes = Arc::new(Notes::default());
+        let notes = Arc::new(Notes { clock: clock.clone(), told: Mutex::default() });
+        let book = Arc::new(Book::new(clock.clone()));
         let world = Arc::new(World {
             tenants: [("main".to_owned(), Arc::new(tenant))].into(),
             vaults: [("local".to_owned(), vault.clone())].into(),
@@ -159,11 +166,11 @@ impl Days {
             journal: Arc::new(Journal::open(&dir.path().join("state"), &System, clock.wall()).unwrap()),
             clock: clock.clone(),
             entropy: Arc::new(System),
-            observer: notes.clone(),
+            observer: Arc::new(vec![notes.clone() as Arc<dyn Observer>, book.clone()]),
             recorded: Arc::default(),
             last_pauses: Arc::default(),
         });
-        Self { _dir: dir, clock, emulator, world, vault, notes }
+        Self { dir, clock, emulator, world, vault, notes, book }
     }
 
     /// Lets the daemon run for so long, from a fresh start.
@@ -188,7 +195,52 @@ impl Days {
 
     /// How often a fact was noted, by its name.
     pub(crate) fn noted(&self, fact: &str) -> usize {
-        self.notes.0.lock().unwrap().iter().filter(|note| note.starts_with(fact)).count()
+        self.noted_at(fact).len()
+    }
+
+    /// When a fact was noted, by its name, since boot.
+    pub(crate) fn noted_at(&self, fact: &str) -> Vec<Duration> {
+        let told = self.notes.told.lock().unwrap();
+        told.iter().filter(|(_, note)| note.starts_with(fact)).map(|(at, _)| *at).collect()
+    }
+
+    /// The wall clock's time.
+    pub(crate) fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    /// The time since boot.
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.boot()
+    }
+
+    /// Lets time pass in which the daemon's engine hangs and only the watch over expiries goes on.
+    pub(crate) async fn pass_with_a_hanging_engine(&self, time: Duration) {
+        self.watch(Arc::clone(&self.book)).run(&self.clock.ends_after(time)).await;
+    }
+
+    /// The same after a restart, with nothing but what the journal keeps.
+    pub(crate) async fn pass_with_an_engine_that_never_starts(&self, time: Duration) {
+        let watch = self.watch(Arc::new(Book::new(self.clock.clone())));
+        watch.remember().await;
+        watch.run(&self.clock.ends_after(time)).await;
+    }
+
+    /// Tells the watch over expiries what a look showed, as the engine does.
+    pub(crate) fn shows(&self, found: &[(&AccountName, Outlook)]) {
+        let now = self.clock.wall();
+        self.book.note(&Fact::Expiries { tenant: "main", kind: Kind::SubAccount, now, found, whole: true });
+    }
+
+    /// Breaks the journal's room for expiries.
+    pub(crate) fn break_the_journal(&self) {
+        let file = self.dir.path().join("state/journal.sqlite");
+        rusqlite::Connection::open(file).unwrap().execute_batch("DROP TABLE expiries").unwrap();
+    }
+
+    fn watch(&self, book: Arc<Book>) -> Watch {
+        let journal = Journal::open(&self.dir.path().join("state"), &System, self.clock.wall()).unwrap();
+        Watch::new(book, Arc::new(journal), self.clock.clone(), self.notes.clone())
     }
 
     /// Asks the emulator's test door.

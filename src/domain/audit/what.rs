@@ -71,6 +71,10 @@ events! {
     SettingSet => "setting-set",
     /// A setting that a person set was not taken.
     SettingNotSet => "setting-not-set",
+    /// A password is not replaced although its deadline has passed, or expires within a day.
+    ExpiresSoon => "expires-soon",
+    /// A password has expired, as far as is known.
+    Expired => "expired",
     /// A person was shown a password.
     Revealed => "revealed",
     /// A person paused an account, a tenant or everything.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::outlook::left_alone;
 use super::{Engine, NEXT_TURN, Schedule, pause};
 use crate::domain::backoff::Backoff;
 use crate::domain::exit::Exit;
@@ -115,6 +116,7 @@ impl Engine {
             self.queue.remove(name);
         }
         self.has_conflicts = !discovery.conflicts.is_empty();
+        self.left_alone = left_alone(&discovery);
         for problem in &discovery.conflicts {
             self.world.note(&Fact::Conflict { problem: &problem.to_string() });
         }
@@ -157,6 +159,7 @@ impl Engine {
             known.plan(surveyed, now);
             self.enqueue(name);
         }
+        self.tell_outlooks(source, found);
         let has_unread = found.iter().any(|surveyed| surveyed.status.is_err());
         self.read_later(source, None, has_unread);
     }

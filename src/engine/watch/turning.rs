@@ -62,6 +62,9 @@ impl Engine {
             self.unfinished.remove(&managed.name);
         }
         let is_unread = matches!(status, Some(Err(_)));
+        if let Some(found) = &found {
+            self.tell_outlook(found);
+        }
         let now = self.now();
         let here = managed.now().unwrap_or_default();
         let Some(known) = self.roster.get_mut(&name).filter(|known| known.managed.subject == managed.subject) else {
