@@ -9,6 +9,7 @@ pub use audit::{Audit, BadSince, History, Part, Since, Why};
 pub use pause::{BadEnd, Lasting, Pause, Resume, Until, WhichPause};
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use clap_complete::Shell;
 
 use crate::domain::account::Kind;
 use crate::domain::alias::LoginAlias;
+use crate::domain::emergency::Share;
 use crate::domain::policy::PasswordExpiration;
 
 /// Rotates NAVER Cloud passwords before they expire, and keeps a vault always right about them.
@@ -246,7 +248,11 @@ pub enum ConfigTopic {
 #[derive(Debug, Args)]
 #[command(after_help = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
 An unfinished rotation is finished first, and that counts as its rotation; with --resume nothing more is done.
-What is paused is refused when it is named (69), and left out of --all; what is unfinished is finished all the same.")]
+What is paused is refused when it is named (69), and left out of --all; what is unfinished is finished all the same.
+
+--emergency replaces every password: a canary first, then waves that double, the rules' highest priority first. It
+stops when too large a part of a wave fails. The same command again goes on with it, until everybody has a password
+that was made since it began; after a day without it, or with --afresh, it is about a new emergency.")]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Rotate {
     /// The accounts; or say --all
@@ -270,9 +276,32 @@ pub struct Rotate {
     /// How long to go on trying what does not succeed at once, such as 90s or 10m
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub wait: Duration,
+    /// Every password at once, in waves.
+    #[command(flatten)]
+    pub emergency: Emergency,
     /// What it is for.
     #[command(flatten)]
     pub why: Why,
+}
+
+/// Every password at once, in waves.
+#[derive(Debug, Args)]
+pub struct Emergency {
+    /// Every password, in waves that stop when they go wrong; windows, blackouts, caps and distances do not hold it
+    #[arg(id = "emergency", long = "emergency", requires = "all", conflicts_with = "resume")]
+    pub is_one: bool,
+    /// Only the accounts of this tenant
+    #[arg(long, value_name = "NAME", requires = "emergency")]
+    pub tenant: Option<String>,
+    /// How many accounts go first, alone
+    #[arg(long, value_name = "N", requires = "emergency", default_value = "1")]
+    pub canary: NonZeroUsize,
+    /// The part of a wave that stops it when it fails
+    #[arg(long, value_name = "PERCENT", requires = "emergency", default_value = "5%")]
+    pub halt_at: Share,
+    /// Begin a new one, although the last one stopped before its end
+    #[arg(long, requires = "emergency")]
+    pub afresh: bool,
 }
 
 /// Look into the vault, and decide about one secret.
@@ -468,6 +497,16 @@ mod tests {
             (vec!["rotate", "a", "--wait", "soon"], false),
             (vec!["rotate", "a", "--despite-pause"], true),
             (vec!["rotate", "a", "--despite-pause", "--resume"], false),
+            (vec!["rotate", "--all", "--emergency"], true),
+            (vec!["rotate", "--all", "--emergency", "--tenant", "main", "--canary", "3", "--halt-at", "10%"], true),
+            (vec!["rotate", "--all", "--emergency", "--afresh", "--dry-run"], true),
+            (vec!["rotate", "a", "--emergency"], false),
+            (vec!["rotate", "--emergency"], false),
+            (vec!["rotate", "--all", "--emergency", "--resume"], false),
+            (vec!["rotate", "--all", "--tenant", "main"], false),
+            (vec!["rotate", "--all", "--canary", "2"], false),
+            (vec!["rotate", "--all", "--emergency", "--canary", "0"], false),
+            (vec!["rotate", "--all", "--emergency", "--halt-at", "101%"], false),
             (vec!["secret", "rollback"], false),
             (vec!["secret", "rollback", "a", "b"], false),
             (vec!["secret", "adopt", "a", "--yes"], true),

@@ -65,6 +65,18 @@ impl Progress {
     }
 }
 
+/// A duration for people: to the second below an hour, and to the minute beyond.
+#[must_use]
+pub fn rough(duration: Duration) -> String {
+    let seconds = duration.as_millis().div_ceil(1000);
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, 0) => format!("{minutes}m"),
+        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
+        (hours, minutes, _) => format!("{hours}h {minutes}m"),
+    }
+}
+
 impl Observer for Progress {
     fn note(&self, fact: &Fact<'_>) {
         match fact {
@@ -86,6 +98,18 @@ impl Observer for Progress {
                 self.say(&format!("{tenant}: the tenant's {setting} cannot be read: {error}"));
             }
             Fact::TenantStopped { tenant, why } => self.say(&format!("{tenant}: stopped as a whole: {why}")),
+            Fact::EmergencyBegan { emergency, accounts, takes, .. } => {
+                let takes = rough(*takes);
+                self.say(&format!("emergency {}: {accounts} accounts, {takes} at the least", emergency.id));
+            }
+            Fact::EmergencyWave { wave, left, takes, .. } => self.say(&format!(
+                "wave {}: {} of {} rotated, {} failed; {left} left, about {}",
+                wave.number,
+                wave.rotated,
+                wave.accounts,
+                wave.failed,
+                rough(*takes)
+            )),
             Fact::JournalFailed { account, error } => self.say(&format!("{account}: {error}")),
             Fact::NotRecorded { what, error, .. } => self.say(&format!("the event {what} is not recorded: {error}")),
             _ => {}

@@ -18,6 +18,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::machine;
+use crate::cli::progress;
+use crate::domain::emergency::Wave;
 use crate::ports::clock::Clock;
 use crate::ports::observer::{Fact, Observer};
 
@@ -250,6 +252,37 @@ impl LogObserver {
     }
 }
 
+/// How an emergency goes.
+fn note_emergency(fact: &Fact<'_>) {
+    match *fact {
+        Fact::EmergencyBegan { emergency, again, accounts, takes } => {
+            let (id, at_least) = (emergency.id, progress::rough(takes));
+            if again {
+                warn!(event = "emergency-resumed", %id, accounts, at_least, "the emergency goes on where it stopped");
+            } else {
+                warn!(event = "emergency-began", %id, accounts, at_least, "every password is replaced, in waves");
+            }
+        }
+        Fact::EmergencyWave { emergency, wave, left, takes } => {
+            let Wave { number, accounts, rotated, failed, waiting } = *wave;
+            let (id, takes) = (emergency.id, progress::rough(takes));
+            info!(event = "emergency-wave", %id, wave = number, accounts, rotated, failed, waiting, left, takes, "a wave has ended");
+        }
+        Fact::EmergencyHalted { emergency, why, rotated, failed, left } => {
+            let id = emergency.id;
+            error!(
+                event = "emergency-halted", %id, reason = why.label(), rotated, failed, left,
+                "stopped before everybody had a new password; the same command goes on with it"
+            );
+        }
+        Fact::EmergencyEnded { emergency, rotated } => {
+            let id = emergency.id;
+            warn!(event = "emergency-ended", %id, rotated, "everybody has a password that is newer than the emergency");
+        }
+        _ => {}
+    }
+}
+
 impl Observer for LogObserver {
     fn note(&self, fact: &Fact<'_>) {
         match *fact {
@@ -354,6 +387,10 @@ impl Observer for LogObserver {
             Fact::ExpiresSoon { .. } | Fact::Expired { .. } | Fact::ManyExpire { .. } => self.note_expiry(fact),
             // The first is for whoever keeps watch over expiries, the second for the status line.
             Fact::Expiries { .. } | Fact::Expiring { .. } => {}
+            Fact::EmergencyBegan { .. }
+            | Fact::EmergencyWave { .. }
+            | Fact::EmergencyHalted { .. }
+            | Fact::EmergencyEnded { .. } => note_emergency(fact),
             Fact::Next { accounts, at, account, reason } => {
                 let at = at.map_or_else(|| "nothing".to_owned(), |at| self.time(at));
                 let account = account.map_or_else(|| "-".to_owned(), ToString::to_string);

@@ -8,6 +8,7 @@ mod ask;
 mod check;
 mod command;
 mod drop;
+mod emergency;
 mod emulate;
 mod expiries;
 mod generate;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::command::Failure;
 use super::log::LogObserver;
 use super::no_journal::NoJournal;
-use super::{acts, signals, wire};
+use super::{acts, emergency, signals, wire};
 use crate::cli::progress::Progress;
 use crate::cli::{args, ask, show};
 use crate::config::Config;
@@ -42,8 +42,12 @@ pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> R
         let message = "which accounts? Name them, or say --all for every one that the configuration matches";
         return Err(Failure::new(Exit::Usage, message.to_owned()));
     }
-    let deed = if args.resume { Deed::Resume } else { Deed::Rotate };
-    act(config, deed, &args, json).await
+    if args.emergency.is_one {
+        return emergency::rotate(config, &args, json).await;
+    }
+    let args::Rotate { names, all, resume, despite_pause, dry_run, yes, wait, why, .. } = args;
+    let deed = if resume { Deed::Resume } else { Deed::Rotate };
+    act(config, deed, &Asked { names, all, despite_pause, dry_run, yes, wait, why }, json).await
 }
 
 /// Puts the previous password of an account back.
@@ -57,12 +61,22 @@ pub(super) async fn adopt(config: &Config, decision: args::Decision, json: bool)
 }
 
 /// A decision about one secret mends what is wrong there: no pause was meant to hold it back.
-fn about_one(args::Decision { name, yes, wait, why }: args::Decision) -> args::Rotate {
-    let names = vec![name];
-    args::Rotate { names, all: false, resume: false, despite_pause: true, dry_run: false, yes, wait, why }
+fn about_one(args::Decision { name, yes, wait, why }: args::Decision) -> Asked {
+    Asked { names: vec![name], all: false, despite_pause: true, dry_run: false, yes, wait, why }
 }
 
-async fn act(config: &Config, deed: Deed, args: &args::Rotate, json: bool) -> Result<Exit, Failure> {
+/// What is asked for, whichever the deed.
+struct Asked {
+    names: Vec<String>,
+    all: bool,
+    despite_pause: bool,
+    dry_run: bool,
+    yes: bool,
+    wait: Duration,
+    why: args::Why,
+}
+
+async fn act(config: &Config, deed: Deed, args: &Asked, json: bool) -> Result<Exit, Failure> {
     let progress = Progress::is_seen().then(|| Arc::new(Progress::new(config.time_zone.clone())));
     let observer: Arc<dyn Observer> = match &progress {
         Some(progress) => Arc::clone(progress) as _,
@@ -98,7 +112,7 @@ async fn act(config: &Config, deed: Deed, args: &args::Rotate, json: bool) -> Re
 struct Turn<'a> {
     world: &'a Arc<World>,
     deed: Deed,
-    args: &'a args::Rotate,
+    args: &'a Asked,
     cause: Cause,
     until: Duration,
     shutdown: &'a CancellationToken,
@@ -251,7 +265,7 @@ fn found_all(discovery: &Discovery, names: &[String]) -> bool {
 }
 
 /// Accounts that no rotation may touch, because rules and accounts do not fit together.
-fn conflicts(discovery: &Discovery, names: &[String]) -> Vec<Report> {
+pub(super) fn conflicts(discovery: &Discovery, names: &[String]) -> Vec<Report> {
     let mut reports: Vec<Report> = Vec::new();
     let is_meant = |account: &AccountName| {
         names.is_empty() || names.iter().any(|name| account.name == *name || account.to_string() == *name)
@@ -267,7 +281,7 @@ fn conflicts(discovery: &Discovery, names: &[String]) -> Vec<Report> {
     reports
 }
 
-fn report(managed: &Managed, result: Outcomes) -> Report {
+pub(super) fn report(managed: &Managed, result: Outcomes) -> Report {
     Report { account: managed.name.clone(), secret: Some(managed.secret.clone()), result }
 }
 
@@ -285,12 +299,12 @@ pub(super) fn unknown(error: &BadName, failures: &[NotListed]) -> Failure {
     }
 }
 
-fn tell(failure: &NotListed) {
+pub(super) fn tell(failure: &NotListed) {
     let NotListed { tenant, kind, error } = failure;
     tracing::error!(event = "not-discovered", tenant, %kind, %error, "none of these accounts was rotated");
 }
 
-fn exit_of(failure: &NotListed) -> Exit {
+pub(super) fn exit_of(failure: &NotListed) -> Exit {
     if failure.error.is_temporary() { Exit::Temporary } else { Exit::Denied }
 }
 

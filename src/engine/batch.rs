@@ -1,5 +1,6 @@
 //! Many rotations at once, and the choice of accounts by the names that people give.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::domain::rotation::Goal;
 use crate::ports::observer::{DueBy, Fact};
 
 /// Rotations that are under way at once.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// A name that does not choose exactly one account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -122,7 +123,7 @@ impl World {
     ) -> Vec<Report> {
         futures::stream::iter(accounts)
             .map(|(managed, order)| self.rotate_one(managed, order, patience))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(AT_ONCE.get())
             .inspect(each)
             .collect()
             .await

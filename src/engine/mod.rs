@@ -11,6 +11,7 @@ pub mod ahead;
 pub mod batch;
 pub mod calls;
 pub mod drive;
+pub mod emergency;
 mod errands;
 pub mod expiries;
 pub mod finish;

@@ -17,6 +17,7 @@ use super::world::World;
 use crate::domain::account::AccountName;
 use crate::domain::audit::{Beginning, Entry, What};
 use crate::domain::cause::Cause;
+use crate::domain::emergency::Emergency;
 use crate::domain::rotation::Goal;
 use crate::domain::secret::SecretName;
 use crate::ports::journal::JournalError;
@@ -88,6 +89,10 @@ impl<'a> Row<'a> {
         }
     }
 
+    const fn of_all(what: What, detail: Value) -> Self {
+        Self::of_tenant(what, "", detail, false)
+    }
+
     fn about(&self) -> String {
         self.account.map_or_else(|| self.tenant.to_owned(), ToString::to_string)
     }
@@ -156,6 +161,20 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
             let detail = json!({ "tenant": tenant, "setting": setting, "reason": error.to_string() });
             Row::of_tenant(What::SettingNotEnforced, tenant, detail, true)
         }
+        Fact::EmergencyBegan { emergency, again, accounts, .. } => {
+            let what = if again { What::EmergencyResumed } else { What::EmergencyBegan };
+            Row::of_all(what, of_emergency(emergency, json!({ "accounts": accounts })))
+        }
+        Fact::EmergencyWave { emergency, wave, left, .. } => {
+            Row::of_all(What::EmergencyWave, of_emergency(emergency, json!({ "wave": wave, "left": left })))
+        }
+        Fact::EmergencyHalted { emergency, why, rotated, failed, left } => {
+            let detail = json!({ "reason": why.label(), "rotated": rotated, "failed": failed, "left": left });
+            Row::of_all(What::EmergencyHalted, of_emergency(emergency, detail))
+        }
+        Fact::EmergencyEnded { emergency, rotated } => {
+            Row::of_all(What::EmergencyEnded, of_emergency(emergency, json!({ "rotated": rotated })))
+        }
         Fact::ExpiresSoon { account, deadline, expires_at } => {
             Row::of_account(What::ExpiresSoon, account, json!({ "deadline": deadline, "expires_at": expires_at }))
         }
@@ -194,6 +213,15 @@ pub(super) fn entry(fact: &Fact<'_>, at: Timestamp, cause: &Cause) -> Option<Ent
     row(fact).map(|row| row.entry(at, None, cause))
 }
 
+/// What is said of an emergency beside which one it is.
+fn of_emergency(emergency: &Emergency, more: Value) -> Value {
+    let mut detail = json!({ "emergency": emergency });
+    if let (Some(detail), Value::Object(more)) = (detail.as_object_mut(), more) {
+        detail.extend(more);
+    }
+    detail
+}
+
 impl World {
     /// Tells a fact that no journal keeps.
     pub(super) fn note(&self, fact: &Fact<'_>) {
@@ -208,12 +236,26 @@ impl World {
         if self.recorded.knows(&row, cause) {
             return;
         }
+        if let Err(error) = self.write(cause, &row).await {
+            self.not_recorded(row.what.label(), row.account, &error);
+        }
+    }
+
+    /// What a person asks for is recorded before it is done, and told when it is recorded.
+    pub(super) async fn record_first(&self, cause: &Cause, fact: &Fact<'_>) -> Result<(), JournalError> {
+        if let Some(row) = row(fact) {
+            self.write(cause, &row).await?;
+        }
+        self.observer.note(fact);
+        Ok(())
+    }
+
+    async fn write(&self, cause: &Cause, row: &Row<'_>) -> Result<(), JournalError> {
         let clock = row.account.and_then(|account| self.tenants.get(&account.tenant)?.providers.get(&account.kind));
         let entry = row.entry(self.clock.wall(), clock.and_then(|provider| provider.clock().stamp()), cause);
-        match self.journal.append(vec![entry]).await {
-            Ok(()) => self.recorded.learn(&row, cause),
-            Err(error) => self.not_recorded(row.what.label(), row.account, &error),
-        }
+        self.journal.append(vec![entry]).await?;
+        self.recorded.learn(row, cause);
+        Ok(())
     }
 
     /// Tells where the chain of events ends now.

@@ -86,6 +86,19 @@ impl Reader {
         self.select(OF_SECRET, &[secret], each)
     }
 
+    /// The same for rows about emergencies.
+    pub fn rows_of_emergencies(&self, each: impl FnMut(Row) -> ControlFlow<()>) -> Result<(), JournalError> {
+        const OF_EMERGENCIES: &str = "SELECT seq, entry, hash FROM events \
+             WHERE json_valid(entry) AND entry ->> '$.what' GLOB 'emergency-*' ORDER BY seq";
+        self.select(OF_EMERGENCIES, &[], each)
+    }
+
+    /// Hands every row behind number `seq` on, by number, until told to stop.
+    pub fn rows_behind(&self, seq: i64, each: impl FnMut(Row) -> ControlFlow<()>) -> Result<(), JournalError> {
+        const BEHIND: &str = "SELECT seq, entry, hash FROM events WHERE seq > CAST(?1 AS INTEGER) ORDER BY seq";
+        self.select(BEHIND, &[&seq.to_string()], each)
+    }
+
     fn select(
         &self,
         sql: &str,

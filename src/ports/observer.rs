@@ -1,6 +1,7 @@
 //! Whoever watches the engine work: the log, a progress bar, a test.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -8,6 +9,7 @@ use super::provider::ProviderError;
 use crate::domain::account::{AccountName, Kind, Subject};
 use crate::domain::audit::Head;
 use crate::domain::due::{Reason, Slot, Why};
+use crate::domain::emergency::{Emergency, Halt, Wave};
 use crate::domain::expiry::Outlook;
 use crate::domain::plan::Terms;
 use crate::domain::rotation::{Answer, Block, Freeze, Goal, RollbackStop, Waiting};
@@ -383,6 +385,48 @@ pub enum Fact<'a> {
         soon: usize,
         /// How many have expired.
         expired: usize,
+    },
+    /// A person has every password replaced, in waves.
+    EmergencyBegan {
+        /// The emergency.
+        emergency: &'a Emergency,
+        /// Whether it goes on where it stopped before.
+        again: bool,
+        /// Accounts that are to be rotated.
+        accounts: usize,
+        /// The least that it takes, by the rates.
+        takes: Duration,
+    },
+    /// A wave of an emergency has ended.
+    EmergencyWave {
+        /// The emergency.
+        emergency: &'a Emergency,
+        /// The wave.
+        wave: &'a Wave,
+        /// Accounts that no wave of this run has had yet.
+        left: usize,
+        /// How long they will take, by the rates and by what this wave took.
+        takes: Duration,
+    },
+    /// An emergency stopped before everybody had a new password.
+    EmergencyHalted {
+        /// The emergency.
+        emergency: &'a Emergency,
+        /// Why.
+        why: Halt,
+        /// Accounts with a new password.
+        rotated: usize,
+        /// Accounts of this run that failed.
+        failed: usize,
+        /// Accounts without a new password that had no turn in this run.
+        left: usize,
+    },
+    /// Everybody has a password that is newer than the emergency.
+    EmergencyEnded {
+        /// The emergency.
+        emergency: &'a Emergency,
+        /// Accounts with a new password.
+        rotated: usize,
     },
     /// Everything that was due is done; this comes next.
     Next {

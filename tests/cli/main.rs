@@ -17,6 +17,7 @@ mod check;
 mod clock;
 mod dialects;
 mod door;
+mod emergency;
 mod exits;
 mod faults;
 mod fence;

@@ -75,6 +75,16 @@ events! {
     ExpiresSoon => "expires-soon",
     /// A password has expired, as far as is known.
     Expired => "expired",
+    /// A person has every password replaced.
+    EmergencyBegan => "emergency-began",
+    /// A person goes on with that.
+    EmergencyResumed => "emergency-resumed",
+    /// A wave of an emergency has ended.
+    EmergencyWave => "emergency-wave",
+    /// An emergency stopped before everybody had a new password.
+    EmergencyHalted => "emergency-halted",
+    /// Everybody has a password that is newer than the emergency.
+    EmergencyEnded => "emergency-ended",
     /// A person was shown a password.
     Revealed => "revealed",
     /// A person paused an account, a tenant or everything.

@@ -5,12 +5,21 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// What an account shares with others: nothing of one lane begins sooner than `period` after the one before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lane<'a> {
-    /// The tenant or the vault.
-    pub name: &'a str,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// Whose rate it is.
+    pub of: Shared,
     /// From one rotation to the next.
     pub period: Duration,
+}
+
+/// What accounts have in common that takes only so much.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Shared {
+    /// The tenant of this name.
+    Tenant(String),
+    /// The vault of this name.
+    Vault(String),
 }
 
 /// What is known of the work itself.
@@ -27,14 +36,14 @@ pub struct Work {
 /// measured it is the lanes alone, which is the least that it can be.
 pub fn time_to_finish<'a>(
     sizes: impl Iterator<Item = usize>,
-    lanes: impl IntoIterator<Item = Vec<Lane<'a>>>,
+    lanes: impl IntoIterator<Item = &'a [Lane]>,
     work: Work,
 ) -> Duration {
     let mut lanes = lanes.into_iter();
     let wave = |size: usize| {
-        let mut busy: HashMap<&str, Duration> = HashMap::new();
+        let mut busy: HashMap<&Shared, Duration> = HashMap::new();
         for lane in lanes.by_ref().take(size).flatten() {
-            let sum = busy.entry(lane.name).or_default();
+            let sum = busy.entry(&lane.of).or_default();
             *sum = sum.saturating_add(lane.period);
         }
         let rounds = u32::try_from(size.div_ceil(work.at_once.get())).unwrap_or(u32::MAX);
@@ -65,16 +74,19 @@ mod tests {
         #[case] at_once: usize,
         #[case] seconds: u64,
     ) {
-        let lane = |name, period| Lane { name, period: Duration::from_secs(period) };
-        let lanes = (0..1000).map(|_| vec![lane("tenant", tenant), lane("vault", vault)]);
+        let lane = |of, period| Lane { of, period: Duration::from_secs(period) };
+        // A tenant and a vault may have the same name.
+        let shared = [lane(Shared::Tenant("a".into()), tenant), lane(Shared::Vault("a".into()), vault)];
+        let lanes = (0..1000).map(|_| shared.as_slice());
         let work = Work { each: each.map(Duration::from_secs), at_once: NonZeroUsize::new(at_once).unwrap() };
         assert_eq!(time_to_finish(waves.iter().copied(), lanes, work), Duration::from_secs(seconds));
     }
 
     #[test]
     fn accounts_of_different_tenants_do_not_wait_for_each_other() {
-        let lane = |name| vec![Lane { name, period: Duration::from_secs(10) }];
-        let lanes = (0..10).map(|account| lane(if account % 2 == 0 { "a" } else { "b" }));
+        let lane = |name: &str| [Lane { of: Shared::Tenant(name.into()), period: Duration::from_secs(10) }];
+        let (one, other) = (lane("a"), lane("b"));
+        let lanes = (0..10).map(|account| if account % 2 == 0 { one.as_slice() } else { other.as_slice() });
         let work = Work { each: None, at_once: NonZeroUsize::MIN };
         assert_eq!(time_to_finish([10].into_iter(), lanes, work), Duration::from_secs(50));
     }

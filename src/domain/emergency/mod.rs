@@ -9,12 +9,14 @@
 //! [`Waves`] says how many accounts come next and when to stop, [`Ledger`] who has had a new password since the emergency
 //! began, and [`time_to_finish`] how long the rest takes. Who rotates, and where, is not known here.
 
+mod account;
 mod estimate;
 mod ledger;
 mod share;
 mod waves;
 
-pub use estimate::{Lane, Work, time_to_finish};
+pub use account::{Emergency, Halt, Wave};
+pub use estimate::{Lane, Shared, Work, time_to_finish};
 pub use ledger::{Ledger, Told};
 pub use share::{BadShare, Share};
 pub use waves::{Ended, Next, Plan, Waves, sizes};

@@ -21,6 +21,8 @@ pub enum Ended {
     Rotated,
     /// It has none, or it is not known to.
     Failed,
+    /// It has none yet, and nothing is wrong: a fence or a rate is waited for. That halts nothing.
+    Waits,
 }
 
 /// What is to be done next.
@@ -176,6 +178,16 @@ mod tests {
             assert_eq!(next, Next::Halt);
         }
         assert_eq!((next, waves.left()), (Next::Halt, 96));
+    }
+
+    #[test]
+    fn who_only_waits_has_had_a_turn_and_halts_nothing() {
+        let (mut waves, mut next) = Waves::new(plan(2, "0%"), 3).begin();
+        for expected in [Next::GoOn, Next::Wave { number: 2, size: 1 }, Next::Done] {
+            (waves, next) = waves.ended(Ended::Waits);
+            assert_eq!(next, expected);
+        }
+        assert_eq!((next, waves.left()), (Next::Done, 0));
     }
 
     proptest! {
