@@ -288,7 +288,7 @@ pub struct Rotate {
 #[derive(Debug, Args)]
 pub struct Emergency {
     /// Every password, in waves that stop when they go wrong; windows, blackouts, caps and distances do not hold it
-    #[arg(id = "emergency", long = "emergency", requires = "all", conflicts_with = "resume")]
+    #[arg(id = "emergency", long = "emergency", requires = "all", conflicts_with_all = ["resume", "names"])]
     pub is_one: bool,
     /// Only the accounts of this tenant
     #[arg(long, value_name = "NAME", requires = "emergency")]
