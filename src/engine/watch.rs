@@ -237,8 +237,12 @@ fn pause(backoff: Backoff, failures: u32, seed: &str) -> Duration {
 impl Engine {
     /// Whether nothing is under way, nor about to go on.
     fn is_idle(&self, by_rate: bool) -> bool {
-        let within = |plan: Plan| if plan.rank.class == Class::Finish { SOON } else { MOMENT };
-        let goes_on = self.first().is_some_and(|(_, plan)| plan.not_before <= self.now().saturating_add(within(plan)));
+        let plan = |name: &Arc<AccountName>| self.roster.get(name)?.plan;
+        let soon = |plan: Plan, within| plan.not_before <= self.now().saturating_add(within);
+        // What is ready and yet does not begin, such as beyond a cap, goes on only when something else has happened.
+        let begins = self.queue.first_waiting().and_then(plan).is_some_and(|plan| soon(plan, MOMENT));
+        let finishes = self.first().is_some_and(|(_, plan)| plan.rank.class == Class::Finish && soon(plan, SOON));
+        let goes_on = begins || finishes;
         self.turns.is_empty() && self.errands.is_empty() && !by_rate && !goes_on
     }
 

@@ -20,6 +20,22 @@ fn one_look_rotates_what_is_due_and_the_next_one_nothing() {
 }
 
 #[test]
+fn a_cap_is_not_waited_for_and_is_the_same_for_the_next_look() {
+    let bench = Bench::new();
+    bench.edit("[policies.default]", "[policies.default]\nfirst_run_cap = 3");
+    for left in [ACTIVE.len() - 3, ACTIVE.len() - 3] {
+        bench.run("run --once").ends_with(0);
+        let untouched = ACTIVE.iter().filter(|name| bench.emulator.account(name).changes == 0).count();
+        assert_eq!(untouched, left);
+    }
+    // A person's word is no part of taking over.
+    bench.run("rotate --all").ends_with(0);
+    ACTIVE.iter().for_each(|name| assert!(bench.emulator.account(name).changes > 0, "{name}"));
+    let events = bench.run("audit export").ends_with(0).out;
+    assert_eq!(events.matches("\"first_run\":true").count(), 3, "{events}");
+}
+
+#[test]
 fn with_json_it_answers_with_one_document() {
     let bench = Bench::new();
     let answer = bench.run("run --once --json").ends_with(0).json();
