@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::thread;
 
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::command::Failure;
@@ -24,8 +25,8 @@ pub(super) async fn watch(config: &Config, world: &World, service: &Arc<Service>
     Ok(watch)
 }
 
-/// Begins to watch until `shutdown`.
-pub(super) fn begin(watch: Watch, shutdown: &CancellationToken) -> Result<(), Failure> {
+/// Begins to watch until `shutdown`; what it gives comes when that has ended, which is soon.
+pub(super) fn begin(watch: Watch, shutdown: &CancellationToken) -> Result<oneshot::Receiver<()>, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(
             Exit::Internal,
@@ -33,7 +34,13 @@ pub(super) fn begin(watch: Watch, shutdown: &CancellationToken) -> Result<(), Fa
         )
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
-    let shutdown = shutdown.clone();
-    let watching = move || runtime.block_on(watch.run(&shutdown));
-    thread::Builder::new().name("expiries".to_owned()).spawn(watching).map(|_| ()).map_err(failed)
+    let (shutdown, (ended, end)) = (shutdown.clone(), oneshot::channel());
+    let watching = move || {
+        runtime.block_on(watch.run(&shutdown));
+        // What hangs in the journal must not be waited for.
+        runtime.shutdown_background();
+        let _ = ended.send(());
+    };
+    thread::Builder::new().name("expiries".to_owned()).spawn(watching).map_err(failed)?;
+    Ok(end)
 }

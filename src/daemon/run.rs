@@ -48,8 +48,11 @@ pub(super) async fn run(config: Config, once: bool, json: bool) -> Result<Exit, 
         watching.once().await;
         looked
     } else {
-        expiries::begin(watching, &shutdown)?;
-        (for_ever(config, wired, &shutdown, &service).await?, Exit::Success)
+        let watched = expiries::begin(watching, &shutdown)?;
+        let summary = for_ever(config, wired, &shutdown, &service).await?;
+        // It ends by itself; should it have ended before, there is nothing to wait for.
+        let _ = watched.await;
+        (summary, Exit::Success)
     };
     record(&world, What::Stopped, json!({ "rotated": summary.rotated, "unfinished": summary.unfinished })).await;
     world.tell_chain_end().await;

@@ -90,8 +90,10 @@ fn a_journal_that_keeps_nothing_silences_nothing_either_and_is_told_of_now_and_t
         assert!(days.noted("ExpiresSoon") >= 24);
         let complaints = days.noted("NotRecorded");
         assert!((1..=90 * 24 * 6).contains(&complaints), "{complaints}");
-        let times = days.noted_at("NotRecorded");
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_mins(10)), "{times:?}");
+        // The end tries once more.
+        let mut pauses = days.noted_at("NotRecorded").windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>();
+        pauses.pop();
+        assert!(pauses.iter().all(|pause| *pause >= Duration::from_mins(10)), "{:?}", pauses.iter().min());
     });
 }
 

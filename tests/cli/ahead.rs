@@ -1,9 +1,11 @@
 //! `plan` and `explain`: what rotates when, told months ahead, from outside.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::bench::{ACTIVE, Bench};
@@ -107,4 +109,53 @@ fn while_the_provider_is_away_the_plan_is_made_of_what_the_vault_tells() {
     assert_eq!((list(&plan, "failures").len(), list(&plan, "late").len()), (2, 0));
     assert_eq!(list(&plan, "rotations").len(), 2 * ACTIVE.len());
     bench.run("plan").ends_with(69).mentions("cannot be listed");
+}
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+fn set_gateway_ahead(bench: &Bench, days: i64) {
+    bench.emulator.door("POST", "/door/clock", Some(&json!({ "offset_ms": days * DAY_MS })));
+}
+
+/// The daemon runs until it has said this, and what comes next.
+fn daemon_says(bench: &Bench, told: &str) -> String {
+    let running = bench.start("run");
+    running.says(told);
+    running.signal(Signal::SIGTERM);
+    running.finish().ends_with(0).out
+}
+
+/// With clocks months apart nothing is applied: rotation is as broken as it can be.
+#[test]
+fn a_password_that_nothing_replaces_is_told_by_the_daemon_and_recorded_and_not_told_again_at_once() {
+    let bench = Bench::new();
+    bench.run("rotate svc-batch").ends_with(0);
+    bench.edit("names  = [\"svc-*\", \"doyun.lee\"]", "names  = [\"svc-batch\"]");
+    bench.edit("names  = [\"*\"]", "names  = [\"df999\"]");
+    for (days, told) in [(89, "expires-soon"), (91, "expired")] {
+        set_gateway_ahead(&bench, days);
+        let said = daemon_says(&bench, &format!("event=\"{told}\" account=main/sub-account/svc-batch"));
+        assert!(said.contains("explain main/sub-account/svc-batch"), "{said}");
+        bench.run("history svc-batch").ends_with(0).mentions(told);
+        let again = daemon_says(&bench, "event=\"waiting\"");
+        assert!(!again.contains(&format!("event=\"{told}\"")), "{again}");
+    }
+    assert_eq!(bench.emulator.sends().len(), 1, "nothing was applied");
+    bench.run("audit verify").ends_with(0);
+}
+
+/// The daemon knows from its journal when the password expires, and nothing else tells it.
+#[test]
+fn with_provider_and_vault_away_at_the_start_an_expiry_is_told_all_the_same() {
+    let bench = Bench::new();
+    bench.run("rotate --all").ends_with(0);
+    daemon_says(&bench, "event=\"next\"");
+    let journal = rusqlite::Connection::open(bench.state().join("journal.sqlite")).unwrap();
+    let kept: i64 = journal.query_row("SELECT count(*) FROM expiries", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 7, "every account that is rotated");
+    journal.execute("UPDATE expiries SET deadline = '2026-01-01T00:00:00Z', expires_at = '2026-01-03T00:00:00Z' WHERE account LIKE '%svc-batch'", []).unwrap();
+    drop(journal);
+    bench.emulator.stop();
+    fs::rename(bench.vault.root(), bench.path("aside")).unwrap();
+    daemon_says(&bench, "event=\"expired\" account=main/sub-account/svc-batch");
 }

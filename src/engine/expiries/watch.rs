@@ -23,6 +23,9 @@ const ONE_BY_ONE: usize = 20;
 /// so that a clock that was stopped is noticed.
 const PAUSE: Duration = Duration::from_mins(10);
 
+/// How long the end waits for what was told to be kept.
+const LAST: Duration = Duration::from_secs(5);
+
 /// Who keeps watch.
 pub struct Watch {
     book: Arc<Book>,
@@ -75,11 +78,25 @@ impl Watch {
                 asked.extend(self.keep(std::mem::take(&mut rows)));
             }
             tokio::select! {
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => break,
                 () = self.book.news() => {}
                 Some(kept) = asked.next() => self.kept(kept),
                 () = self.clock.sleep(sleep) => {}
             }
+        }
+        let clock = Arc::clone(&self.clock);
+        let keeping = async {
+            if let Some(kept) = asked.next().await {
+                self.kept(kept);
+            }
+            if let Some(keeping) = self.keep(rows) {
+                let kept = keeping.await;
+                self.kept(kept);
+            }
+        };
+        tokio::select! {
+            () = keeping => {}
+            () = clock.sleep(LAST) => {}
         }
     }
 
