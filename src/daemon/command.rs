@@ -123,6 +123,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let works = matches!(command, Command::Run(_) | Command::Rotate(_) | Command::Secret(_) | Command::Emulator(_));
     let quiet = looks || !works;
     log::start(destination, global.verbose, quiet);
+    match machine::lock_memory() {
+        Ok(()) => tracing::debug!(event = "memory-locked", "nothing of this process is written to the swap"),
+        Err(error) => tracing::debug!(event = "memory-not-locked", %error, "this process may be written to the swap"),
+    }
     let (file, json) = (global.config.as_deref(), global.json);
     match command {
         Command::Run(args) => run::run(configured(file)?, args.once, json).await,

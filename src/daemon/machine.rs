@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use nix::errno::Errno;
+use nix::libc::MCL_ONFAULT;
+use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::prctl::set_dumpable;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::sys::stat::fstat;
 use nix::time::{ClockId, clock_gettime};
 use rand::TryRng;
@@ -52,6 +55,30 @@ impl Entropy for SystemEntropy {
 pub(super) fn keep_memory_private() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = set_dumpable(false);
+}
+
+/// Keeps what is in memory off the swap, where the system allows it. Locking is all or nothing: under a limit that a later
+/// allocation would exceed, that allocation would fail, and a rotation with it.
+pub(super) fn lock_memory() -> Result<(), NotLocked> {
+    let refused = |error: Errno| NotLocked::Refused(error.desc());
+    let (soft, hard) = getrlimit(Resource::RLIMIT_MEMLOCK).map_err(refused)?;
+    if soft != RLIM_INFINITY {
+        // Only the superuser may raise the hard limit.
+        let raised = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+        raised.map_err(|_| NotLocked::Limit { bytes: soft.min(hard) })?;
+    }
+    // Each page when it is first touched: the stacks of threads would otherwise be filled for nothing.
+    let on_fault = MlockAllFlags::from_bits_retain(MCL_ONFAULT);
+    mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault).map_err(refused)
+}
+
+/// Why memory may reach the swap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotLocked {
+    #[error("only {bytes} bytes may be locked, and less than everything is of no use; set LimitMEMLOCK=infinity")]
+    Limit { bytes: u64 },
+    #[error("the system refuses it: {0}")]
+    Refused(&'static str),
 }
 
 /// Whether a stream leads straight into systemd's journal: `$JOURNAL_STREAM` names its device and inode then.

@@ -26,6 +26,7 @@ mod generated;
 mod history;
 mod keys;
 mod kills;
+mod memory;
 mod naming;
 mod network;
 mod once;

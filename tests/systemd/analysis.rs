@@ -132,6 +132,7 @@ fn the_units_say_what_the_program_needs_of_them() {
         ("RestartPreventExitStatus", "64 78"),
         ("DynamicUser", "yes"),
         ("LimitCORE", "0"),
+        ("LimitMEMLOCK", "infinity"),
         ("RuntimeDirectoryMode", "0700"),
         ("StateDirectoryMode", "0700"),
     ] {
