@@ -58,7 +58,7 @@ pub(super) async fn rotate(config: &Config, args: &args::Rotate, json: bool) -> 
     let shutdown = signals::shutdown()
         .map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be heard: {error}")))?;
     let wired = if args.dry_run {
-        wire::world_with(config, observer, Arc::new(NoJournal::default())).await?
+        wire::world_with(config, observer, Arc::new(NoJournal::with_pauses(config)?)).await?
     } else {
         wire::writing_world(config, observer).await?
     };
@@ -138,6 +138,8 @@ struct Found {
     conflicting: Vec<Report>,
     /// Those that can, and what the vault tells of them.
     surveyed: Vec<Surveyed>,
+    /// Those that a pause holds.
+    paused: Vec<Report>,
 }
 
 impl Found {
@@ -172,7 +174,7 @@ impl Found {
         };
         discovery.failures.iter().for_each(tell);
         let surveyed = world.survey(std::mem::take(&mut discovery.managed)).await;
-        Some(Self { conflicting: conflicts(&discovery, &[]), discovery, surveyed })
+        Some(Self { conflicting: conflicts(&discovery, &[]), discovery, surveyed, paused: Vec::new() })
     }
 }
 
@@ -196,6 +198,7 @@ impl Stage<'_> {
         let (done, waiting): (Vec<Surveyed>, Vec<Surveyed>) =
             std::mem::take(&mut self.found.surveyed).into_iter().partition(|surveyed| self.is_done(surveyed));
         let done: Vec<AccountName> = done.into_iter().map(|surveyed| surveyed.managed.name).collect();
+        let waiting = self.without_paused(waiting);
         let turns = self.in_order(waiting);
         let members: Vec<Member> = turns.iter().map(|turn| Member::of(&turn.managed, self.world)).collect();
         if self.args.dry_run {
@@ -249,6 +252,18 @@ impl Stage<'_> {
         since > skew || (past.ledger.has_staged(&name) && since > -skew)
     }
 
+    /// Those that no pause holds. What is unfinished of the others is finished by whatever finishes it without an emergency.
+    fn without_paused(&mut self, waiting: Vec<Surveyed>) -> Vec<Surveyed> {
+        let despite = self.args.despite_pause;
+        let (paused, free): (Vec<Surveyed>, Vec<Surveyed>) =
+            waiting.into_iter().partition(|surveyed| surveyed.paused.is_some() && !despite);
+        let held = paused
+            .iter()
+            .filter_map(|surveyed| Some(report(&surveyed.managed, Outcomes::paused(surveyed.paused.as_ref()?))));
+        self.found.paused = held.collect();
+        free
+    }
+
     /// By priority, then by name; who failed before comes last, so that the canary tells whether the others are well.
     fn in_order(&self, waiting: Vec<Surveyed>) -> Vec<Turn> {
         let ledger = self.past.as_ref().map(|past| &past.ledger);
@@ -297,6 +312,8 @@ impl Stage<'_> {
             State::Halted(Halt::SomeFailed)
         } else if !self.found.discovery.failures.is_empty() {
             State::Halted(Halt::NotListed)
+        } else if !self.found.paused.is_empty() {
+            State::Halted(Halt::Paused)
         } else {
             State::Ended
         }
@@ -342,6 +359,7 @@ impl Stage<'_> {
             calls,
             waves: all_waves,
             failed: failed.chain(&self.found.conflicting).map(failure).collect(),
+            paused: self.found.paused.iter().map(failure).collect(),
             skipped: skipped.map(|report| failure(&report)).collect(),
             not_listed: not_listed
                 .map(|missed| format!("{}/{}: {}", missed.tenant, missed.kind, missed.error))
@@ -387,6 +405,7 @@ fn failure(report: &Report) -> Failed {
     let Report { account, result, .. } = report;
     let reason = match result {
         Outcomes::Skipped { reason }
+        | Outcomes::Paused { reason, .. }
         | Outcomes::Unfinished { reason, .. }
         | Outcomes::Frozen { reason, .. }
         | Outcomes::Held { reason }

@@ -244,6 +244,21 @@ fn windows_and_adoption_do_not_hold_it() {
 }
 
 #[test]
+fn a_pause_holds_unless_it_is_said_otherwise_and_it_is_not_ended_before() {
+    let bench = Bench::new();
+    bench.run("pause df002").ends_with(0);
+    let planned = bench.run(&format!("{EMERGENCY} --dry-run")).ends_with(0).json();
+    assert_eq!((names(&planned, "paused"), names(&planned, "left").len()), (set(["df002"]), 6));
+    let first = answer(&bench.run(EMERGENCY).ends_with(75), &json!({ "is": "halted", "because": "paused" }));
+    assert_eq!((names(&first, "paused"), names(&first, "rotated").len()), (set(["df002"]), 6));
+    assert_eq!(bench.emulator.account("df002").changes, 0);
+    answer(&bench.run(&format!("{EMERGENCY} --despite-pause")).ends_with(0), &json!({ "is": "ended" }));
+    for name in ACTIVE {
+        bench.is_settled(name, 1);
+    }
+}
+
+#[test]
 fn a_dry_run_tells_who_would_be_rotated_and_how_long_it_takes_at_the_least() {
     let bench = Bench::new();
     bench.edit("rate       = \"100/s\"", "rate       = \"6/m\"");

@@ -41,6 +41,8 @@ pub struct EmergencyAnswer {
     pub left: Vec<AccountName>,
     /// Accounts that are not in use at the provider, and why; nobody can set their passwords now.
     pub skipped: Vec<Failed>,
+    /// Accounts without such a password that a pause holds.
+    pub paused: Vec<Failed>,
     /// Tenants and kinds of account that could not be listed, and why.
     pub not_listed: Vec<String>,
     /// The least that what is left takes, by the rates, in seconds.
@@ -90,7 +92,7 @@ pub fn emergency_page(answer: &EmergencyAnswer, zone: &TimeZone) -> String {
         }
         page.push(waves.to_string());
     }
-    let without: Vec<&Failed> = answer.failed.iter().chain(&answer.skipped).collect();
+    let without: Vec<&Failed> = answer.failed.iter().chain(&answer.paused).chain(&answer.skipped).collect();
     if !without.is_empty() {
         let mut failed = table(["ACCOUNT", "RESULT", "REASON"]);
         for Failed { account, result, reason } in without {
@@ -124,6 +126,7 @@ fn summary(answer: &EmergencyAnswer, zone: &TimeZone) -> comfy_table::Table {
     row("rotated", answer.rotated.len().to_string());
     row("failed", answer.failed.len().to_string());
     row("left", counted(&answer.left));
+    row("paused", answer.paused.len().to_string());
     row("not in use", answer.skipped.len().to_string());
     if !answer.not_listed.is_empty() {
         row("not listed", answer.not_listed.join("; "));
@@ -156,6 +159,10 @@ fn what_next(answer: &EmergencyAnswer) -> String {
         }
         State::Halted(Halt::NotListed) => {
             "NOT DONE: some accounts could not be listed. Put that right and give the same command again."
+        }
+        State::Halted(Halt::Paused) => {
+            "NOT DONE: pauses hold some accounts, which keep their passwords. Take the pauses back (`resume`), or say \
+             --despite-pause, and give the same command again."
         }
         State::Halted(Halt::Interrupted) => "INTERRUPTED: nothing is lost. The same command goes on where it stopped.",
     };

@@ -43,13 +43,16 @@ pub enum Halt {
     SomeFailed,
     /// Some accounts could not be listed.
     NotListed,
+    /// A pause holds some accounts.
+    Paused,
     /// The process was asked to end.
     Interrupted,
 }
 
 impl Halt {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::TooManyFailed, Self::SomeFailed, Self::NotListed, Self::Interrupted];
+    pub const ALL: [Self; 5] =
+        [Self::TooManyFailed, Self::SomeFailed, Self::NotListed, Self::Paused, Self::Interrupted];
 
     /// The stable label, as written in the log, the journal and JSON.
     #[must_use]
@@ -58,6 +61,7 @@ impl Halt {
             Self::TooManyFailed => "too-many-failed",
             Self::SomeFailed => "some-failed",
             Self::NotListed => "not-listed",
+            Self::Paused => "paused",
             Self::Interrupted => "interrupted",
         }
     }
