@@ -3,6 +3,7 @@
 
 mod clock;
 mod expiries;
+mod pauses;
 mod world;
 
 use std::time::Duration;

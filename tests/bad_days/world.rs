@@ -16,7 +16,7 @@ use ncloud_rotator::domain::password::Generator;
 use ncloud_rotator::domain::policy::Setting;
 use ncloud_rotator::domain::secret::Keys;
 use ncloud_rotator::emulator::{Emulator, Settings, demo_keys};
-use ncloud_rotator::engine::calls::line;
+use ncloud_rotator::engine::calls::{Caller, line};
 use ncloud_rotator::engine::expiries::{Book, Watch};
 use ncloud_rotator::engine::watch::{RELIST, watch};
 use ncloud_rotator::engine::world::{Managing, Stop, Tenant, World};
@@ -50,7 +50,7 @@ path = "vault"
 [policies.default]
 rotate_before   = "14d"
 expiration_days = 90
-on_adopt        = "rotate"
+POLICY
 
 [[accounts]]
 tenant = "main"
@@ -119,11 +119,16 @@ pub(crate) struct Days {
 impl Days {
     /// With these accounts of the emulator's sample under management.
     pub(crate) async fn of(names: &[&str]) -> Self {
+        Self::with(names, "on_adopt = \"rotate\"").await
+    }
+
+    /// The same by a policy that says more.
+    pub(crate) async fn with(names: &[&str], policy: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(Virtual::default());
         let settings = Settings::new(clock.clone(), Arc::new(System));
         let emulator = Emulator::start(Settings { test_door: true, ..settings }).await.unwrap();
-        let text = CONFIGURATION.replace("NAMES", &json!(names).to_string());
+        let text = CONFIGURATION.replace("NAMES", &json!(names).to_string()).replace("POLICY", policy);
         let config = Config::parse(&text, "rotator.toml", dir.path()).unwrap();
         let transport = Transport::new(TransportSettings {
             base: format!("http://{}", emulator.address()),
@@ -187,6 +192,36 @@ impl Days {
         beats.iter().zip(beats.iter().skip(1)).map(|(one, next)| next.saturating_sub(*one)).max().unwrap()
     }
 
+    /// The same while somebody does something beside it, who may call the daemon. It runs to its end even when they are done.
+    pub(crate) async fn pass_beside<F: Future<Output = ()>>(&self, time: Duration, story: impl FnOnce(Caller) -> F) {
+        let shutdown = self.clock.ends_after(time);
+        let (caller, calls) = line();
+        let daemon = watch(Arc::clone(&self.world), RELIST, calls, &shutdown, &Unwatched);
+        tokio::join!(daemon, story(caller));
+    }
+
+    /// Waits, in virtual time.
+    pub(crate) async fn wait(&self, time: Duration) {
+        self.clock.sleep(time).await;
+    }
+
+    /// The journal, as another process opens it.
+    pub(crate) fn journal(&self) -> Journal {
+        Journal::open(&self.dir.path().join("state"), &System, self.clock.wall()).unwrap()
+    }
+
+    /// What somebody with a database tool does to the journal.
+    pub(crate) fn write_sql(&self, sql: &str) {
+        let file = rusqlite::Connection::open(self.dir.path().join("state/journal.sqlite")).unwrap();
+        file.execute_batch(sql).unwrap();
+    }
+
+    /// When a fact was noted, by its name, since the clock began.
+    pub(crate) fn noted_at(&self, fact: &str) -> Vec<Duration> {
+        let notes = self.notes.told.lock().unwrap();
+        notes.iter().filter(|(_, note)| note.starts_with(fact)).map(|(at, _)| *at).collect()
+    }
+
     async fn pass_before(&self, time: Duration, heart: &dyn Heartbeat) {
         let shutdown = self.clock.ends_after(time);
         let (_caller, calls) = line();
@@ -196,12 +231,6 @@ impl Days {
     /// How often a fact was noted, by its name.
     pub(crate) fn noted(&self, fact: &str) -> usize {
         self.noted_at(fact).len()
-    }
-
-    /// When a fact was noted, by its name, since boot.
-    pub(crate) fn noted_at(&self, fact: &str) -> Vec<Duration> {
-        let told = self.notes.told.lock().unwrap();
-        told.iter().filter(|(_, note)| note.starts_with(fact)).map(|(at, _)| *at).collect()
     }
 
     /// The wall clock's time.
