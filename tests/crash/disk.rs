@@ -84,10 +84,10 @@ impl Disk {
     }
 }
 
-/// Locks hold nothing, and SQLite makes its shared memory anew.
+/// Locks and sockets hold nothing, and SQLite makes its shared memory anew.
 fn matters(path: &Path) -> bool {
     let name = path.as_os_str().as_encoded_bytes();
-    !name.ends_with(b".lock") && !name.ends_with(b"-shm")
+    ![&b".lock"[..], b".sock", b".sock.new", b"-shm"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// A journal that vanishes as a whole is a missing one, and the fence is waited for. One that loses its write-ahead log alone
