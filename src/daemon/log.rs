@@ -21,7 +21,7 @@ use super::machine;
 use crate::cli::progress;
 use crate::domain::emergency::Wave;
 use crate::ports::clock::Clock;
-use crate::ports::observer::{Fact, Observer};
+use crate::ports::observer::{Backlog, Fact, Observer};
 
 /// Where the log goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,11 @@ impl LogObserver {
         told.insert(subject, text.to_owned()).is_none_or(|last| last != text)
     }
 
+    /// When what is overdue has had its turn.
+    fn until(&self, backlog: Backlog) -> String {
+        backlog.until.map_or_else(|| "-".to_owned(), |until| self.time(until))
+    }
+
     fn time(&self, at: Timestamp) -> String {
         at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
     }
@@ -166,10 +171,11 @@ impl LogObserver {
             Fact::SettingNotEnforced { tenant, setting, error } => {
                 error!(event = "setting-not-enforced", tenant, setting, %error, "the tenant's setting could not be written");
             }
-            Fact::ExpirationChanged { tenant, kind, from, to } => {
+            Fact::ExpirationChanged { tenant, kind, from, to, accounts, backlog } => {
+                let (overdue, until) = (backlog.overdue, self.until(backlog));
                 warn!(
-                    event = "expiration-changed", tenant, %kind, from, to,
-                    "the tenant's expiration was changed; when its accounts are due is calculated anew"
+                    event = "expiration-changed", tenant, %kind, from, to, accounts, overdue, until,
+                    "the expiration was changed; when these accounts are due is calculated anew, and those overdue are caught up with"
                 );
             }
             _ => {}
@@ -370,8 +376,16 @@ impl Observer for LogObserver {
             Fact::TenantStopped { tenant, why } => {
                 error!(event = "tenant-stopped", tenant, reason = %why, "the whole tenant stops until a probe succeeds");
             }
-            Fact::TenantReleased { tenant } => {
-                info!(event = "tenant-released", tenant, "the probe succeeded; the tenant goes on");
+            Fact::TenantReleased { tenant, backlog } => {
+                let (overdue, until) = (backlog.overdue, self.until(backlog));
+                if overdue == 0 {
+                    info!(event = "tenant-released", tenant, overdue, until, "the probe succeeded; the tenant goes on");
+                } else {
+                    warn!(
+                        event = "tenant-released",
+                        tenant, overdue, until, "the tenant goes on; what is overdue is caught up with"
+                    );
+                }
             }
             Fact::VaultUnreadable { account, secret, error } => {
                 error!(event = "vault-unreadable", %account, %secret, error, "the vault cannot tell this account's state");

@@ -74,7 +74,7 @@ impl Standing {
             Fact::TenantStopped { tenant, why } => {
                 self.stopped.insert(tenant.to_owned(), why.to_string());
             }
-            Fact::TenantReleased { tenant } => {
+            Fact::TenantReleased { tenant, .. } => {
                 self.stopped.remove(tenant);
             }
             Fact::Paused { pause } => {
@@ -194,6 +194,7 @@ mod tests {
     use crate::domain::rotation::{Block, Freeze, Waiting};
     use crate::domain::secret::SecretName;
     use crate::domain::token::Token;
+    use crate::ports::observer::Backlog;
     use crate::ports::provider::ProviderError;
 
     const NOON: i64 = 1_760_000_000;
@@ -299,7 +300,7 @@ mod tests {
         ] {
             assert!(line(&standing).contains(told), "{}", line(&standing));
         }
-        standing.note(&Fact::TenantReleased { tenant: "main" }, at(0));
+        standing.note(&Fact::TenantReleased { tenant: "main", backlog: Backlog::default() }, at(0));
         standing.note(&Fact::Discovered { tenant: "main", kind, listed: 1, matched: 1 }, at(0));
         standing.refused = false;
         assert_eq!(line(&standing), "taking the first look at the accounts");

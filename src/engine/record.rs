@@ -21,7 +21,7 @@ use crate::domain::emergency::Emergency;
 use crate::domain::rotation::Goal;
 use crate::domain::secret::SecretName;
 use crate::ports::journal::JournalError;
-use crate::ports::observer::Fact;
+use crate::ports::observer::{Backlog, Fact};
 
 /// What this process recorded last, so that what only goes on is not recorded again and again.
 #[derive(Debug, Default)]
@@ -153,6 +153,17 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
         Fact::TenantStopped { tenant, why } => {
             Row::of_tenant(What::TenantStopped, tenant, json!({ "tenant": tenant, "reason": why.label() }), false)
         }
+        Fact::TenantReleased { tenant, backlog: Backlog { overdue, until } } => {
+            let detail = json!({ "tenant": tenant, "overdue": overdue, "until": until });
+            Row::of_tenant(What::TenantReleased, tenant, detail, false)
+        }
+        Fact::ExpirationChanged { tenant, kind, from, to, accounts, backlog: Backlog { overdue, until } } => {
+            let detail = json!({
+                "tenant": tenant, "kind": kind, "from": from, "to": to,
+                "accounts": accounts, "overdue": overdue, "until": until,
+            });
+            Row::of_tenant(What::ExpirationChanged, tenant, detail, false)
+        }
         Fact::SettingEnforced { tenant, setting, from, to } => {
             let detail = json!({ "tenant": tenant, "setting": setting, "from": from, "to": to });
             Row::of_tenant(What::SettingEnforced, tenant, detail, false)
@@ -187,11 +198,9 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
         | Fact::SettingRead { .. }
         | Fact::SettingUnknown { .. }
         | Fact::Drift { .. }
-        | Fact::ExpirationChanged { .. }
         | Fact::Conflict { .. }
         | Fact::Skipped { .. }
         | Fact::WindowOverridden { .. }
-        | Fact::TenantReleased { .. }
         | Fact::VaultUnreadable { .. }
         | Fact::JournalFailed { .. }
         | Fact::PaceUnknown { .. }

@@ -39,7 +39,7 @@ pub(super) struct Line {
 
 /// What was last seen of an account's password.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct Sight {
     pub(super) last_changed: Option<Timestamp>,
     first_seen: Timestamp,
     pause: Option<Pause>,
@@ -52,7 +52,7 @@ pub(super) struct Known {
     /// Whether its secret could be read when it was last looked at; none before the first look.
     pub(super) is_read: Option<bool>,
     /// None before it could be read.
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<Sight>,
     /// What it waits for, and until when; none when nothing is planned.
     pub(super) plan: Option<Plan>,
     /// How a command ends because of its last turn, or of a secret that could not be read.
@@ -119,7 +119,7 @@ impl Known {
             return;
         }
         if let Ok(status) = &found.status {
-            self.seen = Some(Seen {
+            self.seen = Some(Sight {
                 last_changed: status.last_changed,
                 first_seen: found.first_seen,
                 pause: found.paused.as_ref().map(Paused::pause),
@@ -197,6 +197,11 @@ impl Known {
         // What keeps to rates alone waits with everything else that does.
         let policy = if terms == Terms::Rates { String::new() } else { policy.name.clone() };
         Line { lane: Arc::clone(&self.lane), policy, terms }
+    }
+
+    /// Whether nothing but its due time, and the pace, keeps it from being rotated.
+    pub(super) fn is_rotated_when_due(&self) -> bool {
+        self.plan.is_some_and(|plan| plan.rank.class == Class::Rotate)
     }
 
     /// Whether the window for which it was planned has closed.

@@ -13,6 +13,7 @@
 //! so a lost tick loses nothing, a doubled one rotates nothing, and neither does a restart. Everything runs within one task:
 //! what is known has one owner, and no locks.
 
+mod backlog;
 mod calling;
 mod listing;
 mod outlook;
@@ -124,6 +125,8 @@ struct Engine {
     queue: Queue<Arc<AccountName>, Line>,
     slots: Slots<Arc<Lane>>,
     pace: Pace,
+    /// How long the passwords of each account lasted, when it was last surveyed.
+    lasting: HashMap<AccountName, Option<SignedDuration>>,
     /// What is known of what had begun before this process did.
     past: Past,
     /// Who has a turn, and when it began, as the pace was told.
@@ -160,6 +163,7 @@ impl Engine {
             queue: Queue::default(),
             slots: Slots::default(),
             pace,
+            lasting: HashMap::new(),
             past: Past::default(),
             running: HashMap::new(),
             turns: FuturesUnordered::new(),

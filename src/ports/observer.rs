@@ -32,6 +32,15 @@ impl Observer for Vec<Arc<dyn Observer>> {
     }
 }
 
+/// Accounts that are past their deadline, and are caught up with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// How many.
+    pub overdue: usize,
+    /// When the turn of the last of them comes by rates and caps alone, in gateway time; none when nothing is overdue.
+    pub until: Option<Timestamp>,
+}
+
 /// Why a rotation begins by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueBy<'a> {
@@ -118,7 +127,8 @@ pub enum Fact<'a> {
         /// Why.
         error: &'a ProviderError,
     },
-    /// A tenant's expiration is another than when it was last read: every account of it is planned anew.
+    /// The expiration of accounts is another than when they were last surveyed, since the tenant or the configuration says so:
+    /// they are planned anew.
     ExpirationChanged {
         /// The tenant.
         tenant: &'a str,
@@ -128,6 +138,10 @@ pub enum Fact<'a> {
         from: &'a str,
         /// What it is now, for people.
         to: &'a str,
+        /// How many accounts.
+        accounts: usize,
+        /// What is overdue of them.
+        backlog: Backlog,
     },
     /// Rules and accounts do not fit together, which only the provider's list could show.
     Conflict {
@@ -283,6 +297,8 @@ pub enum Fact<'a> {
     TenantReleased {
         /// The tenant.
         tenant: &'a str,
+        /// What is overdue of it.
+        backlog: Backlog,
     },
     /// The vault could not tell an account's state.
     VaultUnreadable {

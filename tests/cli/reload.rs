@@ -42,6 +42,22 @@ fn a_changed_file_takes_effect_and_is_told_key_by_key() {
 }
 
 #[test]
+fn another_expiration_is_told_with_what_follows_and_recorded() {
+    let bench = Bench::new();
+    let running = daemon(&bench);
+    // Data Forest has no setting of its own.
+    bench.edit("expiration_days = 90", "expiration_days = 60");
+    running.says("event=\"expiration-changed\"");
+    let said = ends_well(running);
+    let told = said.lines().find(|line| line.contains("event=\"expiration-changed\"")).unwrap();
+    let words = ["kind=data-forest", r#"from="90 days" to="60 days""#, "accounts=1", "overdue=0", r#"until="-""#];
+    assert!(words.iter().all(|word| told.contains(word)), "{told}");
+    let exported = bench.run("audit export").ends_with(0).out;
+    let row = exported.lines().find(|line| line.contains("expiration-changed")).unwrap();
+    assert!(row.contains(r#""from":"90 days""#) && row.contains(r#""to":"60 days""#), "{row}");
+}
+
+#[test]
 fn a_bad_file_is_told_with_its_errors_and_the_old_one_stays_in_force() {
     let bench = Bench::new();
     let running = daemon(&bench);

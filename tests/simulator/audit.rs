@@ -55,6 +55,7 @@ struct Book {
     /// What was seen to be wrong, first of all.
     violation: Option<String>,
     begun: u64,
+    last_begun: Option<Timestamp>,
     landed: u64,
     checked: u64,
 }
@@ -112,6 +113,11 @@ impl Audit {
 
     pub(crate) fn rotations(&self) -> u64 {
         self.book().begun
+    }
+
+    /// When a rotation began last.
+    pub(crate) fn last_begun(&self) -> Option<Timestamp> {
+        self.book().last_begun
     }
 
     pub(crate) fn checked(&self) -> u64 {
@@ -242,6 +248,7 @@ impl Audit {
         let now = self.time.now();
         let mut book = self.book();
         book.begun += 1;
+        book.last_begun = Some(now);
         let was_asked = book.asked.contains(subject);
         let Some(since) = book.accounts.get(subject).map(|watched| watched.since) else { return };
         let rotated = secret.current.as_ref().filter(|current| current.value.password().is_some());

@@ -33,6 +33,11 @@ impl SimJournal {
         Self { id, book: Mutex::default() }
     }
 
+    /// How many rows have a text in them.
+    pub(crate) fn rows_with(&self, text: &str) -> usize {
+        self.book.lock().unwrap().rows.iter().filter(|row| row.text.contains(text)).count()
+    }
+
     /// What `audit verify` says of the chain.
     pub(crate) fn verdict(&self) -> Verdict {
         let mut walk = Walk::default();

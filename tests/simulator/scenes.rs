@@ -191,3 +191,52 @@ fn only_a_deadline_brings_accounts_together_that_are_kept_apart() {
     story.live_on(0.2);
     assert_eq!(story.audit.rotations(), 2);
 }
+
+#[test]
+fn a_shortened_expiration_is_told_once_with_how_many_are_overdue_and_until_when() {
+    let mut story = Story::new(Setup { policy: "catch_up = \"4/h\"", ..SETUP });
+    story.live_on(100.0);
+    story.shorten(60);
+    // The lists are read every twelve hours, and then what is overdue of the two tenants of a policy takes its turns.
+    story.live_on(0.5 + 40.0 / 4.0 / 24.0);
+    let told = std::mem::take(&mut *story.told.lock().unwrap());
+    let mut tenants: Vec<&str> = told.changed.iter().map(|(tenant, _)| tenant.as_str()).collect();
+    tenants.sort_unstable();
+    assert_eq!(tenants, ["t0", "t1", "t2", "t3"]);
+    assert!(told.changed.iter().all(|(_, backlog)| backlog.overdue == ACCOUNTS / 4), "{:?}", told.changed);
+    assert_eq!(story.audit.rotations(), ACCOUNTS as u64);
+    // Rotations end within a minute of their turn.
+    let last = told.changed.iter().filter_map(|(_, backlog)| backlog.until).max().unwrap();
+    let minute = SignedDuration::from_mins(1);
+    assert!((last - minute..=last + minute).contains(&story.audit.last_begun().unwrap()), "{last}");
+    assert_eq!(story.journal.rows_with("\"what\":\"expiration-changed\""), 4);
+    story.live_on(3.0);
+    assert!(story.told.lock().unwrap().changed.is_empty());
+}
+
+#[test]
+fn a_tenant_that_goes_on_tells_what_is_overdue_and_catches_up_at_its_rate() {
+    let mut story = Story::new(Setup { policy: "catch_up = \"4/h\"", ..SETUP });
+    story.live_on(DUE - 1.0);
+    story.gateways_are(State::KeysRefused);
+    // Past the deadline, and a probe each quarter of an hour from then on.
+    story.live_on(20.0);
+    assert_eq!(story.audit.rotations(), 0);
+    story.gateways_are(State::Perfect);
+    story.live_on(0.25 + 40.0 / 4.0 / 24.0);
+    let told = std::mem::take(&mut *story.told.lock().unwrap());
+    assert_eq!(told.released.len(), 4);
+    assert!(told.released.iter().all(|(_, backlog)| backlog.overdue == ACCOUNTS / 4), "{:?}", told.released);
+    assert_eq!(story.audit.settled_since(story.time.now() - SignedDuration::from_hours(24)), ALL);
+    assert_eq!(story.journal.rows_with("\"what\":\"tenant-released\""), 4);
+}
+
+#[test]
+fn a_rotation_that_overrides_its_windows_is_told_and_recorded() {
+    let windows = "windows = [{ cron = \"0 2 1 1 *\", lasts = \"1h\" }]";
+    let mut story = Story::new(Setup { policy: windows, ..SETUP });
+    story.live_on(180.0);
+    assert_eq!(story.audit.rotations(), ACCOUNTS as u64);
+    assert_eq!(story.told.lock().unwrap().overridden, ACCOUNTS);
+    assert_eq!(story.journal.rows_with("\"slot\":\"no-window-left\""), ACCOUNTS);
+}

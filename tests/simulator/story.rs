@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -23,7 +23,7 @@ use ncloud_rotator::engine::watch::{Summary, watch};
 use ncloud_rotator::engine::world::{Managing, Stop, Tenant, World};
 use ncloud_rotator::ports::heartbeat::Unwatched;
 use ncloud_rotator::ports::limit::Limit;
-use ncloud_rotator::ports::observer::{Fact, Observer};
+use ncloud_rotator::ports::observer::{Backlog, Fact, Observer};
 use ncloud_rotator::ports::provider::Provider;
 use ncloud_rotator::ports::vault::Vault;
 use tokio_util::sync::CancellationToken;
@@ -101,7 +101,8 @@ pub(crate) struct Story {
     gateways: Vec<Arc<SimGateway>>,
     vaults: Vec<Arc<SimVault>>,
     accounts: Vec<Subject>,
-    journal: Arc<SimJournal>,
+    pub(crate) journal: Arc<SimJournal>,
+    pub(crate) told: Arc<Mutex<Told>>,
     events: BTreeMap<(Duration, u64), Event>,
     scheduled: u64,
     daemon: Option<Daemon>,
@@ -117,14 +118,36 @@ struct Daemon {
     handle: RemoteHandle<Summary>,
 }
 
-/// Prints every fact that has a word in it, when a person looks for the cause of a failure.
-struct Watcher(Time, Option<&'static str>);
+/// Prints every fact that has a word in it, when a person looks for the cause of a failure; counts what is told of paces.
+struct Watcher {
+    time: Time,
+    word: Option<&'static str>,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What was told of the pace of things.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// Expirations that changed, by tenant.
+    pub(crate) changed: Vec<(String, Backlog)>,
+    /// Tenants that go on.
+    pub(crate) released: Vec<(String, Backlog)>,
+    /// Accounts that were rotated outside of their windows.
+    pub(crate) overridden: usize,
+}
 
 impl Observer for Watcher {
     fn note(&self, fact: &Fact<'_>) {
-        let told = self.1.map(|word| (word, format!("{fact:?}")));
-        if let Some((_, told)) = told.filter(|(word, told)| told.contains(word)) {
-            eprintln!("{} {told}", self.0.now());
+        let printed = self.word.map(|word| (word, format!("{fact:?}")));
+        if let Some((_, printed)) = printed.filter(|(word, printed)| printed.contains(word)) {
+            eprintln!("{} {printed}", self.time.now());
+        }
+        let mut told = self.told.lock().unwrap();
+        match *fact {
+            Fact::ExpirationChanged { tenant, backlog, .. } => told.changed.push((tenant.to_owned(), backlog)),
+            Fact::TenantReleased { tenant, backlog } => told.released.push((tenant.to_owned(), backlog)),
+            Fact::WindowOverridden { .. } => told.overridden += 1,
+            _ => {}
         }
     }
 }
@@ -151,6 +174,7 @@ impl Story {
             vaults,
             accounts: Vec::new(),
             journal: Arc::new(SimJournal::new("j0".to_owned())),
+            told: Arc::default(),
             events: BTreeMap::new(),
             scheduled: 0,
             daemon: None,
@@ -530,7 +554,11 @@ impl Story {
             journal: Arc::clone(&self.journal) as _,
             clock,
             entropy: Arc::new(self.dice.clone()),
-            observer: Arc::new(Watcher(self.time.clone(), self.setup.watched)),
+            observer: Arc::new(Watcher {
+                time: self.time.clone(),
+                word: self.setup.watched,
+                told: Arc::clone(&self.told),
+            }),
             recorded: Arc::default(),
             last_pauses: Arc::default(),
         })

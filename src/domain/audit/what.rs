@@ -63,6 +63,10 @@ events! {
     OnlyCopy => "only-copy",
     /// A tenant stopped as a whole.
     TenantStopped => "tenant-stopped",
+    /// A tenant that had stopped goes on.
+    TenantReleased => "tenant-released",
+    /// The expiration of accounts is another one.
+    ExpirationChanged => "expiration-changed",
     /// The daemon wrote a tenant's setting.
     SettingEnforced => "setting-enforced",
     /// The daemon could not write a tenant's setting.

@@ -243,19 +243,17 @@ impl Pace {
         }
     }
 
-    /// When the last of these has begun by its rates alone, when all of them begin as soon as they may.
+    /// When the turn of each of these comes from `at` on, in their order, when each begins as soon as it may and nothing else
+    /// does. Nobody is kept apart from anybody: whoever asks wants to know what rates and caps make of many.
     #[must_use]
-    pub fn through<'c>(&self, claims: impl IntoIterator<Item = Claim<'c>>, at: Timestamp) -> Timestamp {
-        let mut soonest =
-            Self { apart: Vec::new(), limits: Limits { apart: Vec::new(), ..self.limits.clone() }, ..self.clone() };
-        let mut last = at;
-        for claim in claims {
-            let claim = Claim { terms: Terms::All { first_run: false, overdue: claim.terms.catches_up() }, ..claim };
-            let (until, _) = soonest.earliest(&claim, at);
-            soonest.begin(&claim, until);
-            last = last.max(until);
-        }
-        last
+    pub fn turns<'c>(&self, claims: impl IntoIterator<Item = Claim<'c>>, at: Timestamp) -> Vec<Timestamp> {
+        let mut pace = self.clone().under(Limits { apart: Vec::new(), ..self.limits.clone() });
+        let turn = |claim: Claim<'c>| {
+            let (turn, _) = pace.earliest(&claim, at);
+            pace.begin(&claim, turn);
+            turn
+        };
+        claims.into_iter().map(turn).collect()
     }
 
     /// When one more account may be taken over: a day after the one that is the cap's number before it.
@@ -421,12 +419,13 @@ mod tests {
     fn how_long_many_take_by_their_rates() {
         let (policy, limits, names) = world();
         let claims = |terms| names.iter().map(move |account| (account, terms));
-        for (vault, terms, last) in [("quick", IN_TIME, 3), ("slow", IN_TIME, 9), ("slow", OVERDUE, 30)] {
+        for (vault, terms, last) in
+            [("quick", IN_TIME, 3), ("slow", IN_TIME, 9), ("slow", OVERDUE, 30), ("slow", FIRST_RUN, 24 * 60 + 3)]
+        {
             let claims =
                 claims(terms).map(|(account, terms)| Claim { account, vault, policy: &policy, terms, deadline: None });
-            assert_eq!(Pace::new(limits.clone()).through(claims, at(0)), at(last), "{vault} {terms:?}");
+            let turns = Pace::new(limits.clone()).turns(claims, at(0));
+            assert_eq!((turns.len(), turns.last()), (4, Some(&at(last))), "{vault} {terms:?}");
         }
-        let pace = Pace::new(limits);
-        assert_eq!(pace.through([], at(5)), at(5));
     }
 }

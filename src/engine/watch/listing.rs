@@ -65,7 +65,7 @@ impl Engine {
                 if let Some(tenant) = self.world.tenants.get(&tenant) {
                     tenant.stopped.release();
                 }
-                self.world.note(&Fact::TenantReleased { tenant: &tenant });
+                self.tell_release(&tenant);
                 self.probes.remove(&tenant);
                 self.read_again(|(of, _)| *of == tenant);
             }
@@ -90,16 +90,10 @@ impl Engine {
             listed.expiration = before.expiration;
         }
         let is_news = self.roster.lists.get(source).is_none_or(|before| !before.says_the_same(&listed));
-        let before = self.roster.lists.insert(source.clone(), listed);
+        self.roster.lists.insert(source.clone(), listed);
         if self.schedules.get(source).is_some_and(|schedule| schedule.missing.is_some()) {
             // A provider that is back is back for its other kinds of account as well.
             self.read_again(|(tenant, _)| *tenant == source.0);
-        }
-        if let (Some(before), Some(listed)) = (before, self.roster.lists.get(source))
-            && before.expiration != listed.expiration
-        {
-            let (from, to) = (before.expiration.to_string(), listed.expiration.to_string());
-            self.world.note(&Fact::ExpirationChanged { tenant: &source.0, kind: source.1, from: &from, to: &to });
         }
         if is_news {
             self.rematch();
@@ -159,6 +153,7 @@ impl Engine {
             known.plan(surveyed, now);
             self.enqueue(name);
         }
+        self.tell_changed_expirations(source, found);
         self.tell_outlooks(source, found);
         let has_unread = found.iter().any(|surveyed| surveyed.status.is_err());
         self.read_later(source, None, has_unread);

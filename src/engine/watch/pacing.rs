@@ -220,7 +220,9 @@ impl Engine {
         match begun {
             Ok(begun) => {
                 let here = self.gateway_time().unwrap_or_else(|| self.world.clock.wall());
-                begun.iter().for_each(|begun| self.remember(begun, happened(begun.at, here, now)));
+                for begun in &begun {
+                    self.remember(begun, happened(begun.at, here, now));
+                }
                 self.past = Past::Known;
             }
             Err(error) => {

@@ -50,8 +50,9 @@ impl Engine {
         self.slots.give(&lane);
         let began = self.running.remove(&name);
         let Turned { managed, report, parked, known: found } = turned;
-        self.tell_pace(&managed, began.filter(|_| report.is_none()), found.as_ref());
         let result = report.map(|report| report.result);
+        let has_begun = !matches!(result, None | Some(Outcomes::Paused { .. }));
+        self.tell_pace(&managed, began.filter(|_| !has_begun), found.as_ref());
         if matches!(result, Some(Outcomes::Rotated | Outcomes::RotatedElsewhere)) {
             self.rotated += 1;
         }
