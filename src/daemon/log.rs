@@ -289,8 +289,9 @@ fn note_emergency(fact: &Fact<'_>) {
     }
 }
 
-impl Observer for LogObserver {
-    fn note(&self, fact: &Fact<'_>) {
+impl LogObserver {
+    /// What a tenant lists, and whether it goes on.
+    fn note_tenant(&self, fact: &Fact<'_>) {
         match *fact {
             Fact::Discovered { tenant, kind, listed, matched } => {
                 if self.is_news(format!("discovered {tenant} {kind}"), &format!("{listed} {matched}")) {
@@ -303,6 +304,32 @@ impl Observer for LogObserver {
             Fact::NotDiscovered { tenant, kind, error } => {
                 warn!(event = "not-discovered", tenant, %kind, %error, "accounts could not be listed");
             }
+            Fact::TenantStopped { tenant, why } => {
+                error!(event = "tenant-stopped", tenant, reason = %why, "the whole tenant stops until a probe succeeds");
+            }
+            Fact::TenantReleased { tenant, backlog } => {
+                let (overdue, until) = (backlog.overdue, self.until(backlog));
+                if overdue == 0 {
+                    info!(event = "tenant-released", tenant, overdue, until, "the probe succeeded; the tenant goes on");
+                } else {
+                    warn!(
+                        event = "tenant-released",
+                        tenant, overdue, until, "the tenant goes on; what is overdue is caught up with"
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Observer for LogObserver {
+    fn note(&self, fact: &Fact<'_>) {
+        match *fact {
+            Fact::Discovered { .. }
+            | Fact::NotDiscovered { .. }
+            | Fact::TenantStopped { .. }
+            | Fact::TenantReleased { .. } => self.note_tenant(fact),
             Fact::SettingRead { .. }
             | Fact::SettingUnknown { .. }
             | Fact::Drift { .. }
@@ -372,20 +399,6 @@ impl Observer for LogObserver {
             }
             Fact::Held { account, secret } => {
                 error!(event = "held", %account, %secret, "too many passwords were refused; an operator must look");
-            }
-            Fact::TenantStopped { tenant, why } => {
-                error!(event = "tenant-stopped", tenant, reason = %why, "the whole tenant stops until a probe succeeds");
-            }
-            Fact::TenantReleased { tenant, backlog } => {
-                let (overdue, until) = (backlog.overdue, self.until(backlog));
-                if overdue == 0 {
-                    info!(event = "tenant-released", tenant, overdue, until, "the probe succeeded; the tenant goes on");
-                } else {
-                    warn!(
-                        event = "tenant-released",
-                        tenant, overdue, until, "the tenant goes on; what is overdue is caught up with"
-                    );
-                }
             }
             Fact::VaultUnreadable { account, secret, error } => {
                 error!(event = "vault-unreadable", %account, %secret, error, "the vault cannot tell this account's state");

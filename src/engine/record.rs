@@ -150,28 +150,11 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
             Row::standing(What::RollbackStopped, account, secret, json!({ "reason": why.label() }))
         }
         Fact::Held { account, secret } => Row::standing(What::Held, account, secret, json!({})),
-        Fact::TenantStopped { tenant, why } => {
-            Row::of_tenant(What::TenantStopped, tenant, json!({ "tenant": tenant, "reason": why.label() }), false)
-        }
-        Fact::TenantReleased { tenant, backlog: Backlog { overdue, until } } => {
-            let detail = json!({ "tenant": tenant, "overdue": overdue, "until": until });
-            Row::of_tenant(What::TenantReleased, tenant, detail, false)
-        }
-        Fact::ExpirationChanged { tenant, kind, from, to, accounts, backlog: Backlog { overdue, until } } => {
-            let detail = json!({
-                "tenant": tenant, "kind": kind, "from": from, "to": to,
-                "accounts": accounts, "overdue": overdue, "until": until,
-            });
-            Row::of_tenant(What::ExpirationChanged, tenant, detail, false)
-        }
-        Fact::SettingEnforced { tenant, setting, from, to } => {
-            let detail = json!({ "tenant": tenant, "setting": setting, "from": from, "to": to });
-            Row::of_tenant(What::SettingEnforced, tenant, detail, false)
-        }
-        Fact::SettingNotEnforced { tenant, setting, error } => {
-            let detail = json!({ "tenant": tenant, "setting": setting, "reason": error.to_string() });
-            Row::of_tenant(What::SettingNotEnforced, tenant, detail, true)
-        }
+        Fact::TenantStopped { .. }
+        | Fact::TenantReleased { .. }
+        | Fact::ExpirationChanged { .. }
+        | Fact::SettingEnforced { .. }
+        | Fact::SettingNotEnforced { .. } => return row_of_tenant(fact),
         Fact::EmergencyBegan { emergency, again, accounts, .. } => {
             let what = if again { What::EmergencyResumed } else { What::EmergencyBegan };
             Row::of_all(what, of_emergency(emergency, json!({ "accounts": accounts })))
@@ -229,6 +212,35 @@ fn of_emergency(emergency: &Emergency, more: Value) -> Value {
         detail.extend(more);
     }
     detail
+}
+
+/// The rows about a tenant as a whole.
+fn row_of_tenant<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
+    Some(match *fact {
+        Fact::TenantStopped { tenant, why } => {
+            Row::of_tenant(What::TenantStopped, tenant, json!({ "tenant": tenant, "reason": why.label() }), false)
+        }
+        Fact::TenantReleased { tenant, backlog: Backlog { overdue, until } } => {
+            let detail = json!({ "tenant": tenant, "overdue": overdue, "until": until });
+            Row::of_tenant(What::TenantReleased, tenant, detail, false)
+        }
+        Fact::ExpirationChanged { tenant, kind, from, to, accounts, backlog: Backlog { overdue, until } } => {
+            let detail = json!({
+                "tenant": tenant, "kind": kind, "from": from, "to": to,
+                "accounts": accounts, "overdue": overdue, "until": until,
+            });
+            Row::of_tenant(What::ExpirationChanged, tenant, detail, false)
+        }
+        Fact::SettingEnforced { tenant, setting, from, to } => {
+            let detail = json!({ "tenant": tenant, "setting": setting, "from": from, "to": to });
+            Row::of_tenant(What::SettingEnforced, tenant, detail, false)
+        }
+        Fact::SettingNotEnforced { tenant, setting, error } => {
+            let detail = json!({ "tenant": tenant, "setting": setting, "reason": error.to_string() });
+            Row::of_tenant(What::SettingNotEnforced, tenant, detail, true)
+        }
+        _ => return None,
+    })
 }
 
 impl World {
