@@ -290,6 +290,18 @@ fn note_emergency(fact: &Fact<'_>) {
 }
 
 impl LogObserver {
+    /// That an expiry left no other time, told once for each.
+    fn note_override(&self, fact: &Fact<'_>) {
+        let Fact::WindowOverridden { account, secret, slot, expires_at } = *fact else { return };
+        let expires_at = expires_at.map_or_else(|| "-".to_owned(), |at| self.time(at));
+        if self.is_news(format!("window {account}"), &expires_at) {
+            warn!(
+                event = "window-overridden", %account, %secret, slot = slot.label(), expires_at,
+                "rotated {slot}"
+            );
+        }
+    }
+
     /// What a tenant lists, and whether it goes on.
     fn note_tenant(&self, fact: &Fact<'_>) {
         match *fact {
@@ -346,15 +358,7 @@ impl Observer for LogObserver {
                     info!(event = "skipped", %account, reason = why, "left alone");
                 }
             }
-            Fact::WindowOverridden { account, secret, slot, expires_at } => {
-                let expires_at = expires_at.map_or_else(|| "-".to_owned(), |at| self.time(at));
-                if self.is_news(format!("window {account}"), &expires_at) {
-                    warn!(
-                        event = "window-overridden", %account, %secret, slot = slot.label(), expires_at,
-                        "rotated {slot}"
-                    );
-                }
-            }
+            Fact::WindowOverridden { .. } => self.note_override(fact),
             Fact::Began { account, secret, .. } => debug!(event = "began", %account, %secret, "rotation begins"),
             Fact::Staged { account, secret, superseding: false, .. } => {
                 debug!(event = "staged", %account, %secret, "new password staged as pending");
