@@ -4,7 +4,7 @@ mod ahead;
 mod audit;
 mod pause;
 
-pub use ahead::Plan;
+pub use ahead::{Explain, Plan};
 pub use audit::{Audit, BadSince, History, Part, Since, Why};
 pub use pause::{BadEnd, Lasting, Pause, Resume, Until, WhichPause};
 
@@ -77,6 +77,8 @@ pub enum Command {
     Status(Alone),
     /// Tell what rotates when in the coming months, and what cannot make its deadline
     Plan(Plan),
+    /// Tell why an account rotates when it does, and what holds it
+    Explain(Explain),
     /// Have the running daemon read its configuration again, and put it in force
     #[command(after_help = RELOAD)]
     Reload(Reload),
@@ -458,6 +460,7 @@ mod tests {
             vec!["resume", "--all"],
             vec!["pauses"],
             vec!["status"],
+            vec!["explain", "a"],
             vec!["plan"],
             vec!["plan", "a", "b", "--days", "30", "--tenant", "main"],
             vec!["accounts"],

@@ -1,11 +1,13 @@
 //! How answers look: tables for people, one JSON document for programs.
 
 mod emergency;
+mod explain;
 mod history;
 mod pauses;
 mod plan;
 
 pub use emergency::{EmergencyAnswer, Failed, State, emergency_page};
+pub use explain::explain_text;
 pub use history::{history_table, verdict};
 pub use pauses::{paused, pauses_table, resumed, why_paused};
 pub use plan::plan_text;

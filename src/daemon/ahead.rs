@@ -26,6 +26,18 @@ pub(super) async fn plan(config: &Config, args: args::Plan, json: bool) -> Resul
     Ok(plan.exit)
 }
 
+/// Tells why an account rotates when it does.
+pub(super) async fn explain(config: &Config, args: &args::Explain, json: bool) -> Result<Exit, Failure> {
+    let wired = looking(config).await?;
+    let explanation = wired.world.explain(&args.name).await.map_err(|error| not_found(&error))?;
+    if json {
+        show::print_json(&explanation);
+    } else {
+        show::print(&show::explain_text(&explanation, config.file(), &config.time_zone));
+    }
+    Ok(explanation.exit)
+}
+
 /// A world to look at, with the journal that is there.
 async fn looking(config: &Config) -> Result<Wired, Failure> {
     let observer = Arc::new(LogObserver::new(config.time_zone.clone()));

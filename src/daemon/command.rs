@@ -132,6 +132,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(configured(file)?, args.once, json).await,
         Command::Rotate(args) => rotate::rotate(&configured(file)?, args, json).await,
         Command::Plan(args) => ahead::plan(&configured(file)?, args, json).await,
+        Command::Explain(args) => ahead::explain(&configured(file)?, &args, json).await,
         Command::Pause(args) => pausing::pause_command(&configured(file)?, args, json).await,
         Command::Resume(args) => pausing::resume_command(&configured(file)?, args, json).await,
         Command::Pauses => pausing::pauses_command(&configured(file)?, json).await,

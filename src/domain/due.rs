@@ -83,6 +83,19 @@ pub struct Why {
     pub slot: Slot,
 }
 
+/// What a password's life is counted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// The last rotation.
+    Rotation,
+    /// The account's creation.
+    Creation,
+    /// What the policy says of passwords that were never changed here.
+    Assumption,
+    /// The account's first sight here.
+    FirstSight,
+}
+
 /// Why an account is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
@@ -121,7 +134,7 @@ impl Facts<'_> {
     pub fn dates(&self) -> Option<Dates> {
         let policy = self.policy;
         let adopts = self.last_changed.is_none() && policy.on_adopt == OnAdopt::Rotate;
-        let counted_from = self.last_changed.or_else(|| self.assumed()).unwrap_or(self.first_seen);
+        let (counted_from, _) = self.counted();
         let mut dates = match self.lasts {
             Some(lasts) => self.life(counted_from, lasts),
             None if adopts => Dates {
@@ -154,10 +167,16 @@ impl Facts<'_> {
         Self { last_changed: Some(at), unfinished: false, ..self }
     }
 
-    /// A password of which nothing is known is as old as the policy assumes, but no older than its account.
-    fn assumed(&self) -> Option<Timestamp> {
-        let assumed = self.policy.assume_changed?;
-        Some(self.created_at.map_or(assumed, |created| created.max(assumed)))
+    /// What the life of its password is counted from. One of which nothing is known is as old as the policy assumes, but no
+    /// older than its account.
+    #[must_use]
+    pub fn counted(&self) -> (Timestamp, Counted) {
+        match (self.last_changed, self.policy.assume_changed, self.created_at) {
+            (Some(changed), ..) => (changed, Counted::Rotation),
+            (None, Some(assumed), Some(created)) if created > assumed => (created, Counted::Creation),
+            (None, Some(assumed), _) => (assumed, Counted::Assumption),
+            (None, None, _) => (self.first_seen, Counted::FirstSight),
+        }
     }
 
     /// A tenant may shorten its expiration below anything that a policy foresaw, and a password that is due the moment it is
@@ -323,6 +342,32 @@ impl Due {
             Self::At(at, _) => Some(*at),
             Self::Never(_) | Self::Paused(_) => None,
         }
+    }
+}
+
+impl Counted {
+    /// The stable label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Rotation => "rotation",
+            Self::Creation => "creation",
+            Self::Assumption => "assumption",
+            Self::FirstSight => "first-sight",
+        }
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rotation => "its last rotation",
+            Self::Creation => {
+                "when the account was made: it was never rotated here, and is younger than `assume_changed`"
+            }
+            Self::Assumption => "`assume_changed`, since it was never rotated here",
+            Self::FirstSight => "when it was first seen here, since it was never rotated here",
+        })
     }
 }
 

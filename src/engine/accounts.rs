@@ -110,6 +110,8 @@ pub struct Managed {
     pub account: Account,
     /// How long its passwords last; none when they never expire.
     pub lasts: Option<SignedDuration>,
+    /// Who says so.
+    pub lasts_by: LastsBy,
     /// Where it logs in, when that is known: sub-accounts of a tenant with a login alias.
     pub login_url: Option<String>,
     /// The rule and what it refers to.
@@ -243,13 +245,14 @@ impl World {
             let Ok(secret) = managing.rule.secret_for(name, &account.id) else {
                 continue;
             };
-            let days = listed.expiration.days(managing.rule.policy.expiration_days);
+            let (days, lasts_by) = listed.expiration.days(managing.rule.policy.expiration_days);
             let managed = Managed {
                 name: name.clone(),
                 subject: Subject { site: listed.tenant.site, kind: listed.kind, id: account.id.clone() },
                 secret,
                 account: account.clone(),
                 lasts: days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
+                lasts_by,
                 login_url: listed.login_url.clone(),
                 managing: Arc::clone(managing),
                 tenant: Arc::clone(&listed.tenant),
@@ -306,17 +309,61 @@ impl fmt::Display for Told {
 }
 
 impl Told {
-    /// After how many days a password expires, when the policy says `by_policy`; none when it never does.
-    fn days(self, by_policy: Option<u16>) -> Option<u16> {
+    /// After how many days a password expires, when the policy says `by_policy`, and because of what; none when it never does.
+    pub(super) fn days(self, by_policy: Option<u16>) -> (Option<u16>, LastsBy) {
         match self {
-            Self::Tenant(Expiration::Days(days)) => Some(days),
-            Self::Tenant(Expiration::Off) => by_policy,
+            Self::Tenant(Expiration::Days(days)) => (Some(days), LastsBy::Tenant),
+            Self::Tenant(Expiration::Off | Expiration::Unset) | Self::Nothing | Self::Unheard
+                if by_policy.is_some() =>
+            {
+                (by_policy, LastsBy::Policy)
+            }
+            Self::Tenant(Expiration::Off) => (None, LastsBy::Tenant),
             // Nobody can tell that such a password does not expire, so that it is taken to.
-            Self::Tenant(Expiration::Unset) => by_policy.or(Some(Policy::DEFAULT_EXPIRATION_DAYS)),
-            // What the operator says of it counts; failing that, the shortest that the provider offers, since a password
-            // must not expire because a right was missing.
-            Self::Nothing | Self::Unheard => by_policy.or_else(|| Policy::EXPIRATION_DAYS.into_iter().min()),
+            Self::Tenant(Expiration::Unset) => (Some(Policy::DEFAULT_EXPIRATION_DAYS), LastsBy::Default),
+            // The shortest that the provider offers, since a password must not expire because a right was missing.
+            Self::Nothing | Self::Unheard => (Policy::EXPIRATION_DAYS.into_iter().min(), LastsBy::Shortest),
         }
+    }
+}
+
+/// Who says how long a password lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LastsBy {
+    /// The tenant's setting.
+    Tenant,
+    /// The policy, where the tenant's setting says nothing of it.
+    Policy,
+    /// Nobody; it is taken to be as long as is usual.
+    Default,
+    /// Nobody, since the tenant's setting cannot be read; it is taken to be as short as the provider offers.
+    Shortest,
+}
+
+impl LastsBy {
+    /// The stable label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenant",
+            Self::Policy => "policy",
+            Self::Default => "default",
+            Self::Shortest => "shortest",
+        }
+    }
+}
+
+impl fmt::Display for LastsBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tenant => "as the tenant's setting at the provider says",
+            Self::Policy => "as the policy's `expiration_days` says, since the tenant's setting does not",
+            Self::Default => "as is assumed where neither the provider nor the policy says (`expiration_days`)",
+            Self::Shortest => {
+                "the shortest that the provider offers, since the tenant's setting cannot be read and the policy has no \
+                 `expiration_days`"
+            }
+        })
     }
 }
 

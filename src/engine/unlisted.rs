@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::accounts::Managed;
+use super::accounts::{LastsBy, Managed};
 use super::world::{Managing, Tenant, World};
 use crate::domain::account::{Account, AccountId, AccountName, Standing, Subject};
 use crate::domain::secret::SecretName;
@@ -81,6 +81,7 @@ impl Kept<'_> {
             secret: self.secret.clone(),
             account,
             lasts: rule.policy.expiration_days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
+            lasts_by: LastsBy::Policy,
             login_url: None,
             managing: Arc::clone(self.managing),
             tenant: Arc::clone(self.tenant),

@@ -159,3 +159,94 @@ fn with_provider_and_vault_away_at_the_start_an_expiry_is_told_all_the_same() {
     fs::rename(bench.vault.root(), bench.path("aside")).unwrap();
     daemon_says(&bench, "event=\"expired\" account=main/sub-account/svc-batch");
 }
+
+fn explained(bench: &Bench, name: &str, code: i32) -> Value {
+    bench.run(&format!("explain {name} --json")).ends_with(code).json()
+}
+
+fn held(explanation: &Value) -> Vec<&str> {
+    list(explanation, "held").iter().map(|held| held["by"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn why_an_account_rotates_when_it_does_is_told_with_everything_that_decides() {
+    let bench = Bench::new();
+    bench.run("rotate --all").ends_with(0);
+    in_windows(&bench, "0 2 * * Tue-Thu", "3h");
+    bench.edit("spread = \"0s\"", "spread = \"24h\"\nblackouts = [{ from = \"2026-01-01\", to = \"2026-01-02\" }]");
+    let told = explained(&bench, "svc-batch", 0);
+    let (life, due, rule) = (&told["life"], &told["due"], &told["rule"]);
+    let at = |value: &Value| time(value);
+    let expires = at(&life["counted_from"]) + SignedDuration::from_hours(90 * 24);
+    assert_eq!(
+        (&life["counted"], &life["lasts_days"], &life["lasts_by"]),
+        (&json!("rotation"), &json!(90), &json!("tenant"))
+    );
+    assert_eq!((at(&life["expires_at"]), at(&life["deadline"])), (expires, expires - SignedDuration::from_hours(48)));
+    let ahead = SignedDuration::from_secs(life["ahead_s"].as_i64().unwrap());
+    assert_eq!(at(&life["ideal"]), expires - SignedDuration::from_hours(16 * 24) - ahead);
+    assert_eq!((&due["reason"], &due["slot"]), (&json!("expires"), &json!("open")));
+    assert!(at(&due["opens"]) <= at(&due["at"]) && at(&due["at"]) < at(&due["closes"]));
+    assert_eq!(due["at"], told["planned"]["at"]);
+    assert_eq!(
+        (&rule["policy"], &rule["vault"], &rule["secret"]),
+        (&json!("default"), &json!("local"), &json!(bench.secret("svc-batch")))
+    );
+    assert_eq!((list(rule, "windows").len(), list(rule, "blackouts").len(), held(&told).len()), (1, 1, 0));
+    let text = bench.run("explain main/sub-account/svc-batch").ends_with(0);
+    for sentence in [
+        "its password nears its expiry",
+        ": its last rotation",
+        "90 days, as the tenant's setting at the provider says",
+        "2d before it expires (`margin`)",
+        "14d before the deadline (`rotate_before`)",
+        "in a window: \"0 2 * * Tue-Thu\" for 3h (Asia/Seoul), open from",
+        "its own part of 1d (`spread`)",
+        "at line",
+    ] {
+        let said = text.text();
+        assert!(said.contains(sentence), "{sentence}: {}", text.out);
+    }
+}
+
+#[test]
+fn whatever_holds_a_rotation_is_named() {
+    let bench = Bench::new();
+    let first = explained(&bench, "svc-batch", 0);
+    assert_eq!((&first["due"]["reason"], &first["life"]["counted"]), (&json!("adopted"), &json!("first-sight")));
+    bench.run("rotate --all").ends_with(0);
+
+    bench.run("pause svc-report").ends_with(0);
+    let paused = explained(&bench, "svc-report", 69);
+    assert_eq!((held(&paused), &paused["due"]["reason"]), (vec!["paused"], &json!("paused")));
+    bench.run("explain svc-report").ends_with(69).mentions("the account is paused").mentions("TOO LATE");
+    let plan = bench.run("plan svc-report --json").ends_with(69).json();
+    assert_eq!((&list(&plan, "late")[0]["trouble"], list(&plan, "rotations").len()), (&json!("left-out"), 0));
+
+    bench.emulator.fault_always("svc-batch", &json!("drop-before"));
+    bench.run("rotate svc-batch --wait 0s");
+    bench.emulator.clear_faults();
+    assert_eq!(held(&explained(&bench, "svc-batch", 75)), ["disconnected"]);
+
+    let mut document = bench.vault.open(&bench.secret("svc-backup")).unwrap();
+    document["current"]["value"]["rotation"].take();
+    bench.vault.write(&bench.secret("svc-backup"), &document);
+    assert_eq!(held(&explained(&bench, "svc-backup", 69)), ["foreign-current"]);
+
+    bench.emulator.change(&json!({ "op": "set", "account": "df001", "status": "CHANGING" }));
+    assert_eq!(held(&explained(&bench, "df001", 0)), ["standing"]);
+
+    assert_eq!(held(&explained(&bench, "svc-legacy", 69)), ["no-rule"]);
+    bench.run("explain svc-bat").ends_with(64).mentions("did you mean main/sub-account/svc-batch?");
+
+    in_windows(&bench, "0 2 1 * *", "1h");
+    bench.edit("rate       = \"100/s\"", "rate       = \"1/h\"");
+    let late = ["svc-deploy", "df002", "df003"].iter().map(|name| bench.run(&format!("explain {name} --json")).json());
+    let late: Vec<Value> = late.filter(|told| told["planned"]["trouble"] == "late").collect();
+    assert!(!late.is_empty());
+    assert!(late.iter().all(|told| held(told) == ["tenant-rate"] && told["exit"] == "unavailable"), "{late:?}");
+
+    bench.emulator.stop();
+    let unlisted = explained(&bench, "df002", 69);
+    assert!(held(&unlisted).contains(&"unlisted") && unlisted["standing"].is_null(), "{unlisted}");
+}

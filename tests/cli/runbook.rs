@@ -96,7 +96,18 @@ fn every_state_has_its_chapter_and_no_two_chapters_share_an_anchor() {
     let states = waitings().map(|waiting| waiting.label().to_owned());
     let states = states.chain(freezes().map(|freeze| freeze.label().to_owned()));
     let states = states.chain(stops().map(|stop| format!("rollback-{}", stop.label())));
-    let others = ["turn", "account", "held", "paused", "only-copy", "tenant-stopped", "conflict", "journal-lost"];
+    let others = [
+        "turn",
+        "account",
+        "held",
+        "paused",
+        "only-copy",
+        "tenant-stopped",
+        "conflict",
+        "journal-lost",
+        "expires-soon",
+        "expired",
+    ];
     let states: Vec<String> = states.chain(others.map(str::to_owned)).collect();
     assert!(states.len() > 45, "{}", states.len());
     for state in &states {

@@ -26,3 +26,18 @@ come first. Of more than 200 rotations each day is told in one line, unless acco
 
 It ends with 69 when an account cannot make its deadline, or the provider cannot be asked, 77 when keys or permissions are
 missing, 75 when a vault cannot be asked now.";
+
+/// Tell why an account rotates when it does.
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN)]
+pub struct Explain {
+    /// A login id, a Data Forest name, tenant/kind/name, or the name of a secret
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+const EXPLAIN: &str = "Nothing is changed anywhere. It tells what the password's life is counted from and how long it lasts, the deadline, the
+window, and what holds the rotation back.
+
+It ends with 0 when the account will make its deadline, 75 when its rotation is unfinished and goes on by itself, 69 when it
+cannot make its deadline, an operator is needed, or the provider cannot be asked.";

@@ -7,7 +7,7 @@ use super::what::What;
 use crate::domain::Timestamp;
 use crate::domain::account::AccountName;
 use crate::domain::due::Why;
-use crate::domain::plan::Terms;
+use crate::domain::plan::{Pace, Terms};
 
 /// A rotation that began because it was due: what its row says, and what a later start reads in it to keep its pace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,17 @@ impl Beginning {
             (OVERDUE, terms.catches_up().into()),
         ];
         detail.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    /// Counts it in a pace, as begun at `at` by the clock that the pace is told.
+    pub fn count(&self, pace: &mut Pace, at: Timestamp) {
+        if self.terms.is_first_run() {
+            pace.taken_over(&self.policy, &self.account, at);
+        }
+        if self.terms.catches_up() {
+            pace.caught_up(&self.policy, at);
+        }
+        pace.rotated(&self.account, at);
     }
 
     /// Reads the text of a row; none when it is about something else.

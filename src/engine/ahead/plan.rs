@@ -9,7 +9,7 @@ use super::view::{NotFound, Unlisted, View};
 use crate::domain::account::{AccountName, Standing};
 use crate::domain::due::{Due, Slot, Why};
 use crate::domain::exit::Exit;
-use crate::domain::plan::{Entry, Hold, LeftOut, Limits, Pace, Trouble, plan};
+use crate::domain::plan::{Entry, Hold, LeftOut, Limits, Trouble, plan};
 use crate::domain::policy::Policy;
 use crate::engine::report::{provider_exit, vault_exit};
 use crate::engine::survey::Surveyed;
@@ -78,7 +78,7 @@ pub struct Rotation {
 /// What holds a rotation back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Held {
-    /// A label of [`Hold`].
+    /// The stable label, of [`Hold`] where rates, caps and pauses hold it.
     pub by: &'static str,
     /// In words.
     pub because: String,
@@ -111,7 +111,7 @@ impl View {
             chosen.iter().map(|one| (&one.managed.name, one.managed.managing.rule.policy.as_ref())).collect();
         let until = later(self.now, SignedDuration::from_hours(24 * i64::from(request.days)));
         let candidates = self.candidates();
-        let found = plan(self.now, until, &candidates, Pace::new(limits));
+        let found = plan(self.now, until, &candidates, self.pace(limits));
         let entries = found.entries.iter().filter_map(|entry| Some(Rotation::of(entry, policies.get(entry.account)?)));
         let rotations: Vec<Rotation> = entries.collect();
         let left_out = found.left_out.iter().filter(|left_out| asked.contains(left_out.account));
@@ -196,6 +196,10 @@ impl Rotation {
 }
 
 impl Held {
+    pub(super) const fn new(by: &'static str, because: String) -> Self {
+        Self { by, because }
+    }
+
     fn by(hold: &Hold) -> Self {
         Self { by: hold.label(), because: hold.to_string() }
     }

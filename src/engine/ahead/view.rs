@@ -6,13 +6,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::account::{AccountName, Kind, Standing};
-use crate::domain::plan::Candidate;
+use crate::domain::audit::Beginning;
+use crate::domain::plan::{Candidate, DAY, Limits, Pace};
 use crate::domain::rule::Conflict;
-use crate::engine::accounts::{Discovery, Failure, Managed};
+use crate::engine::accounts::{Discovery, Failure, Listed, Managed};
 use crate::engine::batch::{BadName, choose_one};
 use crate::engine::status::Presence;
 use crate::engine::survey::Surveyed;
 use crate::engine::world::World;
+use crate::ports::observer::Fact;
 use crate::ports::vault::VaultError;
 
 /// A name that does not choose one account, and what could not be listed, among which it may be.
@@ -37,6 +39,10 @@ pub struct Unlisted {
 
 /// What one look showed.
 pub(super) struct View {
+    /// The lists as they came.
+    pub(super) lists: Vec<Listed>,
+    /// What began in the last day, as the journal tells.
+    pub(super) begun: Vec<Beginning>,
     /// Accounts that a rule owns, whether the provider lists them or a vault alone tells of them.
     pub(super) accounts: Vec<(Surveyed, Presence)>,
     /// What could not be listed.
@@ -61,11 +67,29 @@ impl World {
         let now = found.iter().filter_map(|(managed, _)| managed.now()).max().unwrap_or_else(|| self.clock.wall());
         let (accounts, presences): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let accounts = self.survey(accounts).await.into_iter().zip(presences).collect();
-        View { accounts, failures, vaults, conflicts, now }
+        let begun = self.begun_since(now.checked_sub(DAY).unwrap_or(Timestamp::MIN)).await;
+        View { lists, begun, accounts, failures, vaults, conflicts, now }
+    }
+}
+
+impl World {
+    /// What counts for caps and rates; nothing when the journal cannot tell, which is told.
+    async fn begun_since(&self, since: Timestamp) -> Vec<Beginning> {
+        self.journal.beginnings(since).await.unwrap_or_else(|error| {
+            self.note(&Fact::PaceUnknown { error: &error.to_string() });
+            Vec::new()
+        })
     }
 }
 
 impl View {
+    /// The pace as what has begun leaves it.
+    pub(super) fn pace(&self, limits: Limits) -> Pace {
+        let mut pace = Pace::new(limits);
+        self.begun.iter().for_each(|begun| begun.count(&mut pace, begun.at));
+        pace
+    }
+
     /// The accounts that the daemon rotates by itself, as the planner is given them.
     pub(super) fn candidates(&self) -> Vec<Candidate<'_>> {
         let in_use = self.accounts.iter().filter(|(surveyed, _)| surveyed.managed.account.standing == Standing::Active);

@@ -220,9 +220,7 @@ impl Engine {
         match begun {
             Ok(begun) => {
                 let here = self.gateway_time().unwrap_or_else(|| self.world.clock.wall());
-                for begun in &begun {
-                    self.remember(begun, happened(begun.at, here, now));
-                }
+                begun.iter().for_each(|begun| begun.count(&mut self.pace, happened(begun.at, here, now)));
                 self.past = Past::Known;
             }
             Err(error) => {
@@ -232,17 +230,6 @@ impl Engine {
                 self.world.note(&Fact::PaceUnknown { error: &error.to_string() });
             }
         }
-    }
-
-    fn remember(&mut self, begun: &Beginning, at: Timestamp) {
-        let Beginning { account, policy, terms, .. } = begun;
-        if terms.is_first_run() {
-            self.pace.taken_over(policy, account, at);
-        }
-        if terms.catches_up() {
-            self.pace.caught_up(policy, at);
-        }
-        self.pace.rotated(account, at);
     }
 
     /// Takes note of when an account that is kept apart from others was rotated, wherever that was.
