@@ -1,5 +1,7 @@
 //! How `status` looks: what each unfinished or frozen rotation waits for, since when, and what to do about it.
 
+mod ahead;
+
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, Color};
@@ -9,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::ahead::Ahead;
 use super::show::{table, time, why_paused};
 use crate::domain::due::Due;
 use crate::domain::exit::Exit;
@@ -57,6 +60,7 @@ pub struct StatusAnswer {
     /// How the command ends.
     #[schemars(with = "String")]
     pub exit: Exit,
+    ahead: Ahead,
     accounts: Vec<StatusLine>,
     failures: Vec<Unseen>,
     conflicts: Vec<String>,
@@ -92,7 +96,8 @@ impl StatusAnswer {
         let unread = unread.map(|(vault, error)| Unseen::Vault { vault: vault.clone(), error: error.to_string() });
         let failures = unlisted.chain(unread).collect();
         let conflicts = inspection.conflicts.iter().map(ToString::to_string).collect();
-        Self { exit, accounts, failures, conflicts }
+        let ahead = Ahead::of(&inspection.accounts, now);
+        Self { exit, ahead, accounts, failures, conflicts }
     }
 
     /// A table of all accounts, a paragraph on each that needs one, and what could not be looked at.
@@ -132,6 +137,7 @@ impl StatusAnswer {
         for conflict in &self.conflicts {
             paragraph(conflict);
         }
+        paragraph(&self.ahead.text(zone));
         text
     }
 }

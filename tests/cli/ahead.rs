@@ -250,3 +250,29 @@ fn whatever_holds_a_rotation_is_named() {
     let unlisted = explained(&bench, "df002", 69);
     assert!(held(&unlisted).contains(&"unlisted") && unlisted["standing"].is_null(), "{unlisted}");
 }
+
+#[test]
+fn status_tells_who_is_next_and_whose_passwords_expire() {
+    let bench = Bench::new();
+    bench.run("rotate --all").ends_with(0);
+    let status = bench.run("status --json").ends_with(0).json();
+    let ahead = &status["ahead"];
+    assert_eq!((&ahead["expires_soon"], &ahead["expired"], &ahead["first"]), (&json!(0), &json!(0), &Value::Null));
+    let due =
+        list(&status, "accounts").iter().filter(|line| line["standing"] == "active").map(|line| time(&line["due"]));
+    assert_eq!(time(&ahead["next"]["at"]), due.min().unwrap());
+    let next = ahead["next"]["account"].as_str().unwrap();
+    bench.run("status").ends_with(0).mentions(&format!("Next is {next} at 20"));
+
+    let mut document = bench.vault.open(&bench.secret("svc-batch")).unwrap();
+    let rotated = time(&list(&status, "accounts")[0]["last_changed"]);
+    for (days, counts) in [(89, (1, 0)), (92, (0, 1))] {
+        document["current"]["value"]["rotated_at"] = json!(rotated - SignedDuration::from_hours(24 * days));
+        bench.vault.write(&bench.secret("svc-batch"), &document);
+        let status = bench.run("status --json").json();
+        let ahead = &status["ahead"];
+        assert_eq!((&ahead["expires_soon"], &ahead["expired"]), (&json!(counts.0), &json!(counts.1)), "{ahead}");
+        assert_eq!(ahead["first"]["account"], "main/sub-account/svc-batch");
+    }
+    bench.run("status").mentions("EXPIRED PASSWORDS: 1; first main/sub-account/svc-batch at");
+}
