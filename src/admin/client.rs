@@ -243,6 +243,12 @@ impl Daemon {
         Ok(())
     }
 
+    /// An answer that lacks its end.
+    #[must_use]
+    pub fn broke_off(&self, cause: &str) -> NoAnswer {
+        NoAnswer::BrokeOff { socket: self.socket.clone(), cause: cause.to_owned() }
+    }
+
     async fn whole<T: DeserializeOwned>(&self, request: Request<Body>) -> Result<T, NoAnswer> {
         let asking = async {
             let response = self.send(request).await?;

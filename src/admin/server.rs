@@ -142,6 +142,7 @@ pub fn answer(document: &impl Serialize) -> Response {
 }
 
 /// A refusal, under the status that says most of it.
+#[must_use]
 pub fn refuse(refusal: &Refusal) -> Response {
     let status = match refusal.exit {
         Exit::Usage => StatusCode::BAD_REQUEST,

@@ -122,7 +122,8 @@ impl Drop for Listening {
 fn is_private(directory: &Path) -> io::Result<Result<(), BindError>> {
     let found = fs::metadata(directory)?;
     let (mode, uid) = (found.mode() & 0o7777, found.uid());
-    if mode & 0o077 == 0 && uid == geteuid().as_raw() {
+    let is_closed = mode.trailing_zeros() >= 6;
+    if is_closed && uid == geteuid().as_raw() {
         return Ok(Ok(()));
     }
     Ok(Err(BindError::Open { path: directory.to_owned(), mode, uid }))

@@ -278,6 +278,9 @@ pub struct Rotate {
     /// How long to go on trying what does not succeed at once, such as 90s or 10m
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub wait: Duration,
+    /// Who does the work.
+    #[command(flatten)]
+    pub alone: Alone,
     /// Every password at once, in waves.
     #[command(flatten)]
     pub emergency: Emergency,

@@ -7,10 +7,16 @@ pub fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// Whether a question would be seen and answered.
+#[must_use]
+pub fn somebody_is_there() -> bool {
+    io::stdin().is_terminal()
+}
+
 /// Whether the answer to `question` is yes. It is asked only when standard input is a terminal; a program that runs this
 /// one has said what it wants.
 pub fn agreed(question: &str) -> io::Result<bool> {
-    if !io::stdin().is_terminal() {
+    if !somebody_is_there() {
         return Ok(true);
     }
     let mut stderr = io::stderr();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 
+use crate::domain::account::AccountName;
 use crate::ports::observer::{Fact, Observer};
 
 /// A bar on standard error that counts finished accounts and says what is waited for.
@@ -55,7 +56,8 @@ impl Progress {
         self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn say(&self, line: &str) {
+    /// Says a line beside the bar.
+    pub fn say(&self, line: &str) {
         if let Some(bar) = &*self.slot() {
             bar.println(line);
         } else {
@@ -79,40 +81,63 @@ pub fn rough(duration: Duration) -> String {
 
 impl Observer for Progress {
     fn note(&self, fact: &Fact<'_>) {
-        match fact {
-            Fact::Waits { account, why, until, detail, .. } => {
-                let until = until.to_zoned(self.zone.clone()).strftime("%H:%M:%S %:z").to_string();
-                let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
-                self.say(&format!("{account}: waiting until {until} for {why}{detail}"));
-            }
-            Fact::OnlyCopy { account, secret } => self.say(&format!(
-                "{account}: THE LIVE PASSWORD IS IN THIS PROCESS ALONE: do not end it; make the vault writable again ({secret})"
-            )),
-            Fact::Staged { account, superseding: true, .. } => {
-                self.say(&format!("{account}: the last candidate is kept, the next one is staged"));
-            }
-            Fact::NotDiscovered { tenant, kind, error } => {
-                self.say(&format!("{tenant}: {kind} accounts cannot be listed: {error}"));
-            }
-            Fact::SettingUnknown { tenant, setting, error } => {
-                self.say(&format!("{tenant}: the tenant's {setting} cannot be read: {error}"));
-            }
-            Fact::TenantStopped { tenant, why } => self.say(&format!("{tenant}: stopped as a whole: {why}")),
-            Fact::EmergencyBegan { emergency, accounts, takes, .. } => {
-                let takes = rough(*takes);
-                self.say(&format!("emergency {}: {accounts} accounts, {takes} at the least", emergency.id));
-            }
-            Fact::EmergencyWave { wave, left, takes, .. } => self.say(&format!(
-                "wave {}: {} of {} rotated, {} failed; {left} left, about {}",
-                wave.number,
-                wave.rotated,
-                wave.accounts,
-                wave.failed,
-                rough(*takes)
-            )),
-            Fact::JournalFailed { account, error } => self.say(&format!("{account}: {error}")),
-            Fact::NotRecorded { what, error, .. } => self.say(&format!("the event {what} is not recorded: {error}")),
-            _ => {}
+        if let Some(line) = line(fact, &self.zone) {
+            self.say(&line.text);
         }
+    }
+}
+
+/// A line for whoever waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The account that it is about; none when it is about more than one.
+    pub about: Option<AccountName>,
+    /// The line.
+    pub text: String,
+}
+
+/// What a fact is worth saying to whoever waits for rotations; none when it is worth nothing.
+#[must_use]
+pub fn line(fact: &Fact<'_>, zone: &TimeZone) -> Option<Line> {
+    let of = |account: &AccountName, text: String| {
+        Some(Line { about: Some(account.clone()), text: format!("{account}: {text}") })
+    };
+    let of_all = |text: String| Some(Line { about: None, text });
+    match fact {
+        Fact::Waits { account, why, until, detail, .. } => {
+            let until = until.to_zoned(zone.clone()).strftime("%H:%M:%S %:z").to_string();
+            let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+            of(account, format!("waiting until {until} for {why}{detail}"))
+        }
+        Fact::OnlyCopy { account, secret } => of(
+            account,
+            format!(
+                "THE LIVE PASSWORD IS IN THIS PROCESS ALONE: do not end it; make the vault writable again ({secret})"
+            ),
+        ),
+        Fact::Staged { account, superseding: true, .. } => {
+            of(account, "the last candidate is kept, the next one is staged".to_owned())
+        }
+        Fact::NotDiscovered { tenant, kind, error } => {
+            of_all(format!("{tenant}: {kind} accounts cannot be listed: {error}"))
+        }
+        Fact::SettingUnknown { tenant, setting, error } => {
+            of_all(format!("{tenant}: the tenant's {setting} cannot be read: {error}"))
+        }
+        Fact::TenantStopped { tenant, why } => of_all(format!("{tenant}: stopped as a whole: {why}")),
+        Fact::EmergencyBegan { emergency, accounts, takes, .. } => {
+            of_all(format!("emergency {}: {accounts} accounts, {} at the least", emergency.id, rough(*takes)))
+        }
+        Fact::EmergencyWave { wave, left, takes, .. } => of_all(format!(
+            "wave {}: {} of {} rotated, {} failed; {left} left, about {}",
+            wave.number,
+            wave.rotated,
+            wave.accounts,
+            wave.failed,
+            rough(*takes)
+        )),
+        Fact::JournalFailed { account, error } => of(account, (*error).to_owned()),
+        Fact::NotRecorded { what, error, .. } => of_all(format!("the event {what} is not recorded: {error}")),
+        _ => None,
     }
 }

@@ -17,14 +17,16 @@ use std::io::Write;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::domain::account::{Kind, Standing};
 use crate::domain::due::Due;
 use crate::domain::exit::Exit;
 use crate::domain::schedule::pause::Paused;
 use crate::domain::secret::{Password, SecretName};
-use crate::engine::report::{Outcomes, Report};
+use crate::engine::report::Report;
 use crate::engine::survey::Surveyed;
 use crate::ports::vault::{ListedVersion, Listing, Stage};
 
@@ -53,48 +55,104 @@ pub fn time(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 /// The result of `rotate`, as JSON.
-#[derive(Debug, Serialize)]
-pub struct RotateAnswer<'a> {
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RotateAnswer {
     /// The worst account's.
+    #[schemars(with = "String")]
     pub exit: Exit,
     /// Every account's result.
-    pub accounts: &'a [Report],
+    pub accounts: Vec<RotateLine>,
+}
+
+/// One account of `rotate`, as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RotateLine {
+    account: String,
+    /// Its secret; none when the rules give it none.
+    secret: Option<String>,
+    /// What happened.
+    result: String,
+    /// More of it: `reason`, in words; `waits_for` or `because`, a stable word; `until`; whether a candidate is `pending`;
+    /// whether a dry run `finishes` an unfinished rotation.
+    #[serde(flatten)]
+    detail: Map<String, Value>,
+    /// How a command ends because of it.
+    #[schemars(with = "String")]
+    exit: Exit,
+}
+
+impl RotateLine {
+    /// Of a report.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        let Report { account, secret, result } = report;
+        // An enum of objects is an object.
+        let mut detail = match serde_json::to_value(result) {
+            Ok(Value::Object(detail)) => detail,
+            _ => Map::new(),
+        };
+        let word = detail.remove("result").and_then(|word| word.as_str().map(str::to_owned));
+        Self {
+            account: account.to_string(),
+            secret: secret.as_ref().map(ToString::to_string),
+            result: word.unwrap_or_default(),
+            detail,
+            exit: result.exit(),
+        }
+    }
+
+    /// The account and its secret, if a dry run showed that something would be done.
+    #[must_use]
+    pub fn planned(&self) -> Option<(String, String)> {
+        let is_planned = matches!(self.result.as_str(), "planned" | "failed");
+        is_planned.then(|| self.secret.clone().map(|secret| (self.account.clone(), secret))).flatten()
+    }
+
+    fn word(&self) -> String {
+        match (self.result.as_str(), self.flag("finishes")) {
+            ("planned", true) => "would finish".to_owned(),
+            ("planned", false) => "would rotate".to_owned(),
+            ("rollback-stopped", _) => "not rolled back".to_owned(),
+            (word, _) => word.replace('-', " "),
+        }
+    }
+
+    fn remark(&self, zone: &TimeZone) -> String {
+        let reason = self.detail.get("reason").and_then(Value::as_str).unwrap_or_default();
+        let until = || self.detail.get("until").and_then(Value::as_str)?.parse::<Timestamp>().ok();
+        match self.result.as_str() {
+            "unfinished" => {
+                let until = until().map_or_else(|| "-".to_owned(), |until| time(until, zone));
+                format!("waits for {reason}; next try {until}")
+            }
+            "interrupted" if self.flag("pending") => "goes on at the next start".to_owned(),
+            "interrupted" => "not begun".to_owned(),
+            "planned" if self.flag("finishes") => "its unfinished rotation would be finished".to_owned(),
+            _ => reason.to_owned(),
+        }
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        self.detail.get(key).and_then(Value::as_bool).unwrap_or_default()
+    }
 }
 
 /// The result of `rotate`, as a table.
 #[must_use]
-pub fn rotate_table(reports: &[Report], zone: &TimeZone) -> String {
+pub fn rotate_table(lines: &[RotateLine], zone: &TimeZone) -> String {
     let mut table = table(["ACCOUNT", "RESULT", "SECRET", "REMARK"]);
-    for report in reports {
-        let colour = match report.result.exit() {
-            Exit::Success if matches!(report.result, Outcomes::Skipped { .. }) => Color::DarkGrey,
+    for line in lines {
+        let colour = match line.exit {
+            Exit::Success if line.result == "skipped" => Color::DarkGrey,
             Exit::Success => Color::Green,
             Exit::Temporary => Color::Yellow,
             _ => Color::Red,
         };
-        let remark = match &report.result {
-            Outcomes::Skipped { reason }
-            | Outcomes::Paused { reason, .. }
-            | Outcomes::Frozen { reason, .. }
-            | Outcomes::Held { reason }
-            | Outcomes::RollbackStopped { reason, .. }
-            | Outcomes::Failed { reason, .. } => reason.clone(),
-            Outcomes::Unfinished { reason, until, .. } => {
-                format!("waits for {reason}; next try {}", time(*until, zone))
-            }
-            Outcomes::Interrupted { pending: true } => "goes on at the next start".to_owned(),
-            Outcomes::Interrupted { pending: false } => "not begun".to_owned(),
-            Outcomes::Planned { finishes: true } => "its unfinished rotation would be finished".to_owned(),
-            Outcomes::Rotated
-            | Outcomes::RolledBack
-            | Outcomes::RotatedElsewhere
-            | Outcomes::Planned { finishes: false } => String::new(),
-        };
         table.add_row([
-            Cell::new(&report.account),
-            Cell::new(report.result.label()).fg(colour),
-            Cell::new(report.secret.as_ref().map_or("-", SecretName::as_str)),
-            Cell::new(remark),
+            Cell::new(&line.account),
+            Cell::new(line.word()).fg(colour),
+            Cell::new(line.secret.as_deref().unwrap_or("-")),
+            Cell::new(line.remark(zone)),
         ]);
     }
     table.to_string()
@@ -186,14 +244,14 @@ pub struct SecretAnswer {
     name: SecretName,
     stage: Stage,
     token: String,
-    value: serde_json::Map<String, serde_json::Value>,
+    value: Map<String, Value>,
 }
 
 /// One version of a secret; its password is masked unless `reveal`.
 #[must_use]
 pub fn secret_answer(name: &SecretName, version: &ListedVersion, reveal: bool) -> SecretAnswer {
     // Key by key, so that a password that is not to be shown is not even copied.
-    let shown = |(key, value): (&String, &serde_json::Value)| match key.as_str() {
+    let shown = |(key, value): (&String, &Value)| match key.as_str() {
         "password" if !reveal => (key.clone(), MASK.into()),
         _ => (key.clone(), value.clone()),
     };
@@ -235,7 +293,7 @@ pub struct Generated<'a> {
 impl Generated<'_> {
     /// As JSON, the passwords in the open.
     #[must_use]
-    pub fn document(&self) -> serde_json::Value {
+    pub fn document(&self) -> Value {
         serde_json::json!({
             "kind": self.kind,
             "policy": self.policy,

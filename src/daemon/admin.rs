@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::history::{self, HistoryAsked};
 use super::reload::{self, ReloadAsked};
+use super::rotating::{self, RotateAsked};
 use super::{ask, status, wire};
 use crate::admin::api::{DAEMON, Greeting, Refusal, VERSION, WorksOn};
 use crate::admin::server::{self, Asked, Peer, answer, refuse};
@@ -84,6 +85,8 @@ pub(super) struct Hands {
     pub(super) current: watch::Receiver<Arc<Current>>,
     /// Reads the configuration again.
     pub(super) reloading: mpsc::Sender<reload::Answer>,
+    /// Rotates.
+    pub(super) engine: rotating::Engine,
 }
 
 fn router(operations: Operations) -> Router {
@@ -92,6 +95,7 @@ fn router(operations: Operations) -> Router {
         .route(ask::STATUS, get(tell_status))
         .route(ask::HISTORY, get(tell_history))
         .route(ask::RELOAD, post(tell_reload))
+        .route(ask::ROTATE, post(rotate))
         .with_state(operations)
 }
 
@@ -140,6 +144,20 @@ async fn tell_reload(
         Ok(Ok(taken)) => answer(&taken),
         Ok(Err(refusal)) => refuse(&refusal),
         Err(_) => refuse(&ending()),
+    }
+}
+
+async fn rotate(
+    State(operations): State<Operations>,
+    Extension(peer): Extension<Peer>,
+    Asked(asked): Asked<RotateAsked>,
+) -> Response {
+    match reason(asked.reason()) {
+        Ok(reason) => {
+            let cause = peer.cause(asked.deed().command(), reason);
+            rotating::rotate(operations.now(), operations.hands.engine, asked, cause)
+        }
+        Err(refusal) => refuse(&refusal),
     }
 }
 

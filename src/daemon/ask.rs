@@ -13,6 +13,8 @@ pub(super) const STATUS: &str = "/v1/status";
 /// What happened to one account.
 pub(super) const HISTORY: &str = "/v1/history";
 
+/// Rotating accounts.
+pub(super) const ROTATE: &str = "/v1/rotate";
 /// Reading the configuration again.
 pub(super) const RELOAD: &str = "/v1/reload";
 

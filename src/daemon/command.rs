@@ -130,7 +130,12 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let (file, json) = (global.config.as_deref(), global.json);
     match command {
         Command::Run(args) => run::run(configured(file)?, args.once, json).await,
-        Command::Rotate(args) => rotate::rotate(&configured(file)?, args, json).await,
+        Command::Rotate(args) => {
+            // An emergency waits for nobody.
+            let alone = Alone { no_daemon: args.alone.no_daemon || args.emergency.is_one };
+            let (config, daemon) = with_daemon(file, alone).await?;
+            rotate::rotate(&config, daemon, args, json).await
+        }
         Command::Plan(args) => ahead::plan(&configured(file)?, args, json).await,
         Command::Explain(args) => ahead::explain(&configured(file)?, &args, json).await,
         Command::Pause(args) => pausing::pause_command(&configured(file)?, args, json).await,

@@ -22,6 +22,7 @@ mod pausing;
 mod reach;
 mod reload;
 mod rotate;
+mod rotating;
 mod run;
 mod service;
 mod signals;

@@ -1,6 +1,5 @@
 //! `rotate`: now, due or not; and what people decide about one secret, which is a rotation with another goal.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::command::Failure;
 use super::log::LogObserver;
 use super::no_journal::NoJournal;
+use super::rotating::have_rotated;
 use super::{acts, emergency, signals, wire};
+use crate::admin::client::Daemon;
 use crate::cli::progress::Progress;
+use crate::cli::show::{RotateAnswer, RotateLine};
 use crate::cli::{args, ask, show};
 use crate::config::Config;
 use crate::domain::account::AccountName;
@@ -20,6 +22,7 @@ use crate::domain::exit::Exit;
 use crate::domain::rotation::{Goal, Insistence};
 use crate::engine::accounts::{Discovery, Failure as NotListed, Managed};
 use crate::engine::batch::{BadName, choose, pacing, planned};
+use crate::engine::calls::Caller;
 use crate::engine::drive::{Order, Patience};
 use crate::engine::pausing::Parted;
 use crate::engine::report::{Outcomes, Report};
@@ -29,7 +32,7 @@ use crate::ports::observer::Observer;
 
 /// What is to be done with the accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
+pub(super) enum Deed {
     Rotate,
     Resume,
     Rollback,
@@ -37,17 +40,23 @@ enum Deed {
 }
 
 /// Rotates the named accounts, or all of them, and answers with the worst one's exit code.
-pub(super) async fn rotate(config: &Config, args: args::Rotate, json: bool) -> Result<Exit, Failure> {
-    if args.names.is_empty() && !args.all {
-        let message = "which accounts? Name them, or say --all for every one that the configuration matches";
-        return Err(Failure::new(Exit::Usage, message.to_owned()));
-    }
+pub(super) async fn rotate(
+    config: &Config,
+    daemon: Option<Daemon>,
+    args: args::Rotate,
+    json: bool,
+) -> Result<Exit, Failure> {
+    somebody_is_meant(&args.names, args.all)?;
     if args.emergency.is_one {
         return emergency::rotate(config, &args, json).await;
     }
     let args::Rotate { names, all, resume, despite_pause, dry_run, yes, wait, why, .. } = args;
     let deed = if resume { Deed::Resume } else { Deed::Rotate };
-    act(config, deed, &Asked { names, all, despite_pause, dry_run, yes, wait, why }, json).await
+    let asked = Asked { names, all, despite_pause, dry_run, yes, wait, why };
+    match daemon {
+        Some(daemon) => have_rotated(config, &daemon, (deed, &asked), json).await,
+        None => act(config, deed, &asked, json).await,
+    }
 }
 
 /// Puts the previous password of an account back.
@@ -66,14 +75,14 @@ fn about_one(args::Decision { name, yes, wait, why }: args::Decision) -> Asked {
 }
 
 /// What is asked for, whichever the deed.
-struct Asked {
-    names: Vec<String>,
-    all: bool,
-    despite_pause: bool,
-    dry_run: bool,
-    yes: bool,
-    wait: Duration,
-    why: args::Why,
+pub(super) struct Asked {
+    pub(super) names: Vec<String>,
+    pub(super) all: bool,
+    pub(super) despite_pause: bool,
+    pub(super) dry_run: bool,
+    pub(super) yes: bool,
+    pub(super) wait: Duration,
+    pub(super) why: args::Why,
 }
 
 async fn act(config: &Config, deed: Deed, args: &Asked, json: bool) -> Result<Exit, Failure> {
@@ -91,45 +100,97 @@ async fn act(config: &Config, deed: Deed, args: &Asked, json: bool) -> Result<Ex
     };
     let until = wired.world.clock.boot().saturating_add(args.wait);
     let cause = acts::cause(deed.command(), &args.why);
-    let turn =
-        Turn { world: &wired.world, deed, args, cause, until, shutdown: &shutdown, progress: progress.as_deref() };
-    let Some(Done { mut reports, not_listed }) = turn.take().await? else { return Ok(Exit::Success) };
+    let follows = progress.as_deref().map(|progress| progress as &dyn Follows);
+    let (world, shutdown) = (&wired.world, &shutdown);
+    let turn = Turn { world, hands: Hands::Here, deed, args, cause, until, shutdown, follows };
+    let Some(done) = turn.take().await? else { return Ok(Exit::Success) };
     if !args.dry_run {
         wired.world.tell_chain_end().await;
     }
-    reports.sort_by(|one, other| one.account.cmp(&other.account));
-    let worst = reports.iter().map(|report| report.result.exit()).chain(not_listed.iter().map(exit_of)).max();
-    let exit = worst.unwrap_or_default();
+    let answer = done.answer();
     if json {
-        show::print_json(&show::RotateAnswer { exit, accounts: &reports });
+        show::print_json(&answer);
     } else {
-        show::print(&show::rotate_table(&reports, &config.time_zone));
+        show::print(&show::rotate_table(&answer.accounts, &config.time_zone));
     }
-    Ok(exit)
+    Ok(answer.exit)
+}
+
+/// Whether there is anybody to rotate.
+pub(super) fn somebody_is_meant(names: &[String], all: bool) -> Result<(), Failure> {
+    if names.is_empty() && !all {
+        let message = "which accounts? Name them, or say --all for every one that the configuration matches";
+        return Err(Failure::new(Exit::Usage, message.to_owned()));
+    }
+    Ok(())
+}
+
+/// Where rotations run.
+pub(super) enum Hands<'a> {
+    /// In this process.
+    Here,
+    /// In the daemon's engine, beside its own.
+    Engine(&'a Caller),
+}
+
+/// Who hears how it goes.
+pub(super) trait Follows: Send + Sync {
+    /// Rotations of these begin, or wait for their turn.
+    fn begins(&self, accounts: &[Managed]);
+    /// One of them has ended, or goes on later.
+    fn ended(&self, report: &Report);
+    /// All of them have.
+    fn ends(&self);
+}
+
+impl Follows for Progress {
+    fn begins(&self, accounts: &[Managed]) {
+        self.begin(accounts.len());
+    }
+
+    fn ended(&self, _: &Report) {
+        self.advance();
+    }
+
+    fn ends(&self) {
+        self.end();
+    }
 }
 
 /// One turn of `rotate`.
-struct Turn<'a> {
-    world: &'a Arc<World>,
-    deed: Deed,
-    args: &'a Asked,
-    cause: Cause,
-    until: Duration,
-    shutdown: &'a CancellationToken,
-    progress: Option<&'a Progress>,
+pub(super) struct Turn<'a> {
+    pub(super) world: &'a Arc<World>,
+    pub(super) hands: Hands<'a>,
+    pub(super) deed: Deed,
+    pub(super) args: &'a Asked,
+    pub(super) cause: Cause,
+    pub(super) until: Duration,
+    pub(super) shutdown: &'a CancellationToken,
+    pub(super) follows: Option<&'a dyn Follows>,
 }
 
 /// What came of it.
-struct Done {
+#[derive(Default)]
+pub(super) struct Done {
     reports: Vec<Report>,
     /// Kinds of account that were asked for and could not be listed to the end.
     not_listed: Vec<NotListed>,
 }
 
+impl Done {
+    /// As it is told.
+    pub(super) fn answer(mut self) -> RotateAnswer {
+        self.reports.sort_by(|one, other| one.account.cmp(&other.account));
+        let reports = self.reports.iter().map(|report| report.result.exit());
+        let exit = reports.chain(self.not_listed.iter().map(exit_of)).max().unwrap_or_default();
+        RotateAnswer { exit, accounts: self.reports.iter().map(RotateLine::of).collect() }
+    }
+}
+
 impl Turn<'_> {
     /// Lists accounts and rotates what is found, again and again while something asked for cannot be listed, waiting may
     /// help, and patience lasts: one kind's outage does not keep another kind waiting. None: somebody said no.
-    async fn take(&self) -> Result<Option<Done>, Failure> {
+    pub(super) async fn take(&self) -> Result<Option<Done>, Failure> {
         let mut reports: Vec<Report> = Vec::new();
         let mut tries = 0;
         loop {
@@ -182,7 +243,8 @@ impl Turn<'_> {
             return Ok(Some(reports));
         }
         let asked = !accounts.is_empty() && !self.args.yes;
-        if asked && !self.deed.confirmed(&accounts)? {
+        let named = || accounts.iter().map(|managed| (managed.name.to_string(), managed.secret.to_string()));
+        if asked && !self.deed.confirmed(&named().collect::<Vec<_>>())? {
             return Ok(None);
         }
         // Time at the question is a person's, and not counted.
@@ -195,19 +257,14 @@ impl Turn<'_> {
         };
         let insists = self.deed.insists(self.args.all);
         let order = |goal| Order { goal, insists, cause: self.cause.clone() };
-        if let Some(progress) = self.progress {
-            progress.begin(accounts.len());
-        }
-        let each = |_: &Report| {
-            if let Some(progress) = self.progress {
-                progress.advance();
-            }
-        };
+        self.follows.iter().for_each(|follows| follows.begins(&accounts));
         let turn = accounts.into_iter().zip(goals).map(|(managed, goal)| (managed, order(goal))).collect();
-        reports.extend(self.world.rotate(turn, &patience, each).await);
-        if let Some(progress) = self.progress {
-            progress.end();
-        }
+        let each = |report: &Report| self.follows.iter().for_each(|follows| follows.ended(report));
+        reports.extend(match self.hands {
+            Hands::Here => self.world.rotate(turn, &patience, each).await,
+            Hands::Engine(caller) => caller.work(self.world.clock.as_ref(), turn, &patience, each).await,
+        });
+        self.follows.iter().for_each(|follows| follows.ends());
         Ok(Some(reports))
     }
 
@@ -310,7 +367,7 @@ pub(super) fn exit_of(failure: &NotListed) -> Exit {
 
 impl Deed {
     /// The words that ask for it.
-    const fn command(self) -> &'static str {
+    pub(super) const fn command(self) -> &'static str {
         match self {
             Self::Rotate => "rotate",
             Self::Resume => "rotate --resume",
@@ -335,11 +392,11 @@ impl Deed {
         }
     }
 
-    /// Asks, when there is somebody to ask.
-    fn confirmed(self, accounts: &[Managed]) -> Result<bool, Failure> {
-        if std::io::stdin().is_terminal() {
-            for managed in accounts {
-                ask::say(&format!("  {}  ->  {}", managed.name, managed.secret));
+    /// Asks, when there is somebody to ask; the accounts come with their secrets.
+    pub(super) fn confirmed(self, accounts: &[(String, String)]) -> Result<bool, Failure> {
+        if ask::somebody_is_there() {
+            for (account, secret) in accounts {
+                ask::say(&format!("  {account}  ->  {secret}"));
             }
         }
         let accounts = match accounts.len() {

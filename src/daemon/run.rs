@@ -14,7 +14,7 @@ use super::command::Failure;
 use super::reload::Reloading;
 use super::service::Service;
 use super::wire::Wired;
-use super::{expiries, signals, wire};
+use super::{expiries, rotating, signals, wire};
 use crate::cli::show;
 use crate::config::Config;
 use crate::domain::account::AccountName;
@@ -84,7 +84,8 @@ async fn for_ever(
     let (current, now) = watch::channel(Arc::new(Current { config: config.clone(), world: Arc::clone(&world) }));
     let ended = CancellationToken::new();
     let (reloading, asked) = mpsc::channel(MOST_UNHEARD);
-    let hands = Hands { current: now, reloading };
+    let engine = rotating::Engine { caller: caller.clone(), lines: service.lines(), shutdown: shutdown.clone() };
+    let hands = Hands { current: now, reloading, engine };
     let serving = door.map(|door| tokio::spawn(door.serve(hands, shutdown.clone(), ended.clone())));
     let reloading =
         Reloading { config, wired, caller, current, asked, shutdown: shutdown.clone(), service: Arc::clone(service) };

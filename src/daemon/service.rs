@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use sd_notify::NotifyState;
+use tokio::sync::broadcast;
 
 use super::log::LogObserver;
 use super::machine::SystemClock;
 use super::standing::Standing;
+use crate::cli::progress::{Line, line};
 use crate::config::Config;
 use crate::engine::expiries::Book;
 use crate::ports::clock::Clock;
@@ -27,10 +29,15 @@ const STORING: Duration = Duration::from_mins(2);
 /// these are never more than five minutes apart.
 const HOLDING: Duration = Duration::from_mins(15);
 
+/// Lines that may wait for a slow listener; of more, the oldest are left out.
+const MOST_LINES: usize = 1024;
+
 /// The service manager.
 pub(super) struct Service {
     watchdog: Option<Duration>,
     book: Arc<Book>,
+    /// For whoever waits for rotations.
+    lines: broadcast::Sender<Line>,
     state: Mutex<State>,
     deaf: AtomicBool,
 }
@@ -55,9 +62,11 @@ impl Service {
             told: String::new(),
             fed: None,
         };
+        let (lines, _) = broadcast::channel(MOST_LINES);
         Self {
             watchdog: sd_notify::watchdog_enabled(),
             book: Arc::new(Book::new(Arc::new(SystemClock))),
+            lines,
             state: Mutex::new(state),
             deaf: AtomicBool::new(false),
         }
@@ -72,7 +81,13 @@ impl Service {
     /// Who hears of what the watch over expiries tells.
     pub(super) fn listeners(self: &Arc<Self>, config: &Config) -> Arc<dyn Observer> {
         let log: Arc<dyn Observer> = Arc::new(LogObserver::new(config.time_zone.clone()));
-        Arc::new(vec![log, Arc::clone(self) as _])
+        let lines: Arc<dyn Observer> = Arc::new(Lines { to: self.lines(), zone: config.time_zone.clone() });
+        Arc::new(vec![log, Arc::clone(self) as _, lines])
+    }
+
+    /// What is said of rotations, for whoever waits for them.
+    pub(super) fn lines(&self) -> broadcast::Sender<Line> {
+        self.lines.clone()
     }
 
     /// What is last known of expiries.
@@ -145,6 +160,23 @@ impl Service {
             && !self.deaf.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(event = "manager-not-told", %error, "the service manager cannot be told how this service is");
+        }
+    }
+}
+
+/// Says what facts are worth saying.
+struct Lines {
+    to: broadcast::Sender<Line>,
+    zone: TimeZone,
+}
+
+impl Observer for Lines {
+    fn note(&self, fact: &Fact<'_>) {
+        if self.to.receiver_count() > 0
+            && let Some(line) = line(fact, &self.zone)
+        {
+            // Whoever listened may have gone.
+            let _ = self.to.send(line);
         }
     }
 }

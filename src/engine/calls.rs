@@ -5,8 +5,12 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
+use super::accounts::Managed;
 use super::batch::BadName;
+use super::drive::Order;
+use super::report::Report;
 use super::world::World;
 use crate::domain::account::AccountName;
 use crate::domain::cause::Cause;
@@ -22,6 +26,8 @@ pub(super) enum Call {
     Relist,
     /// Go on with another world.
     Reload(Arc<World>),
+    /// Rotate these now, and report on each turn, until nobody wants that any more.
+    Order(Vec<(Managed, Order, CancellationToken)>, mpsc::UnboundedSender<Report>),
     /// Rotate these now.
     Rotate(Vec<String>, Asked, oneshot::Sender<Result<Vec<AccountName>, BadName>>),
 }
@@ -76,6 +82,18 @@ impl Caller {
         let (answer, answered) = oneshot::channel();
         self.0.send(Call::Rotate(names, asked, answer)).await.map_err(|_| Ended)?;
         answered.await.map_err(|_| Ended)
+    }
+}
+
+impl Caller {
+    /// Places orders; the reports come as turns end. An order whose token is cancelled gets no further turn.
+    pub(super) async fn order(
+        &self,
+        orders: Vec<(Managed, Order, CancellationToken)>,
+    ) -> Result<mpsc::UnboundedReceiver<Report>, Ended> {
+        let (reports, reported) = mpsc::unbounded_channel();
+        self.0.send(Call::Order(orders, reports)).await.map_err(|_| Ended)?;
+        Ok(reported)
     }
 }
 

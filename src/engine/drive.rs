@@ -104,6 +104,15 @@ pub struct Parked {
     cause: Cause,
 }
 
+impl Parked {
+    /// The same, because a person asks for it: what people override holds for it too.
+    pub(super) fn asked_by(mut self: Box<Self>, order: &Order) -> Box<Self> {
+        self.cause = order.cause.clone();
+        self.rotation.insist(order.goal, order.insists);
+        self
+    }
+}
+
 impl fmt::Debug for Parked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Parked")
@@ -425,7 +434,7 @@ fn is_staged(rotation: &Rotation) -> bool {
 }
 
 /// Whether waiting a little may help by itself.
-const fn is_hopeful(why: Waiting) -> bool {
+pub(super) const fn is_hopeful(why: Waiting) -> bool {
     match why {
         Waiting::Fence
         | Waiting::Doubt(_)

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod ahead;
+pub mod asking;
 pub mod batch;
 pub mod calls;
 pub mod drive;
@@ -15,6 +16,7 @@ pub mod emergency;
 mod errands;
 pub mod expiries;
 pub mod finish;
+mod orders;
 pub mod pace;
 pub mod pausing;
 pub mod queue;

@@ -269,6 +269,19 @@ impl Roster {
         mine
     }
 
+    /// The account by its name, and whether it was unknown until now.
+    pub(super) fn admit(&mut self, managed: &Managed) -> (Arc<AccountName>, bool) {
+        if let Some((name, known)) = self.accounts.get_key_value(&managed.name)
+            && known.managed.is_still(managed)
+        {
+            return (Arc::clone(name), false);
+        }
+        let (name, known) = (Arc::new(managed.name.clone()), Known::new(Arc::new(managed.clone())));
+        self.lanes.insert(Arc::clone(&known.lane));
+        self.accounts.insert(Arc::clone(&name), known);
+        (name, true)
+    }
+
     /// Matches every list with the rules anew. What is known of an account is kept as long as it is the same account with the
     /// same secret; gives the names that are gone, and what else was found.
     pub(super) fn rematch(&mut self, world: &World) -> (Vec<Arc<AccountName>>, Discovery) {

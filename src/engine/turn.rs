@@ -23,6 +23,8 @@ pub(super) enum Occasion {
     Parked(Box<Parked>),
     /// Its time has come, as was known when it was planned.
     Planned,
+    /// A person asked for it, and waits to hear of it.
+    Ordered(Order),
     /// A person asked for it by its name.
     Asked(Asked),
 }
@@ -43,6 +45,7 @@ pub(super) async fn turn(world: Arc<World>, managed: Arc<Managed>, occasion: Occ
     let found;
     let (start, due) = match occasion {
         Occasion::Parked(parked) => (Start::Parked(parked), None),
+        Occasion::Ordered(order) => (Start::Afresh(order), None),
         Occasion::Asked(asked) => match order(&world, &managed, asked).await {
             Ok(order) => (Start::Afresh(order), None),
             Err(paused) => return held(&world, managed, &paused).await,

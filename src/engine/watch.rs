@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use self::pacing::{Paced, Past};
 use super::calls::{self, Calls};
 use super::errands::{Errand, Source};
+use super::orders::Orders;
 use super::queue::{Class, Queue};
 use super::roster::{Lane, Line, Plan, Roster};
 use super::slots::Slots;
@@ -136,6 +137,8 @@ struct Engine {
     schedules: BTreeMap<Source, Schedule>,
     /// Stopped tenants: how often a probe failed, and when the next one is, since boot; none while it is under way.
     probes: BTreeMap<String, (u32, Option<Duration>)>,
+    /// What people wait for.
+    orders: Orders,
     rotated: u64,
     unfinished: BTreeSet<AccountName>,
     /// What is paused, as it was last told.
@@ -170,6 +173,7 @@ impl Engine {
             errands: FuturesUnordered::new(),
             schedules,
             probes: BTreeMap::new(),
+            orders: Orders::default(),
             rotated: 0,
             unfinished: BTreeSet::new(),
             pauses: pausing::Watched::default(),

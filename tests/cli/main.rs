@@ -9,6 +9,7 @@ mod secrets_manager;
 
 mod admin;
 mod ahead;
+mod asking;
 mod aws;
 mod aws_days;
 mod bad_days;

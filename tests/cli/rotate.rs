@@ -57,9 +57,9 @@ fn with_json_the_answer_is_one_document() {
         finished.json(),
         json!({ "exit": "success", "accounts": [
             { "account": "main/sub-account/svc-batch", "secret": "ncloud/main/sub-account/svc-batch",
-              "result": "rotated" },
+              "result": "rotated", "exit": "success" },
             { "account": "main/data-forest/df004", "secret": "ncloud/main/data-forest/df004",
-              "result": "skipped", "reason": "status CHANGING, not RUNNING" },
+              "result": "skipped", "reason": "status CHANGING, not RUNNING", "exit": "success" },
         ]})
     );
     let planned = bench.run("rotate svc-batch --dry-run --json").ends_with(0).json();

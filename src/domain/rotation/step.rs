@@ -125,6 +125,16 @@ impl Rotation {
         }
     }
 
+    /// Goes on because a person asks for it, as a rotation would that began with this goal and insistence. It takes neither
+    /// back: a finished rotation is what a person who asks for one wants.
+    pub fn insist(&mut self, goal: Goal, insists: Insistence) {
+        if goal == Goal::Rotate && self.plan.goal == Goal::Finish {
+            self.plan.goal = goal;
+        }
+        self.plan.insists = self.plan.insists.max(insists);
+        self.insists = self.insists.max(insists);
+    }
+
     /// What the journal and this run know of the account's candidates.
     #[must_use]
     pub const fn record(&self) -> &Record {

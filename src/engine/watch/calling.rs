@@ -1,13 +1,19 @@
 //! What the engine does when it is called from outside.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::{Engine, Schedule};
 use crate::domain::account::AccountName;
+use crate::engine::accounts::Managed;
 use crate::engine::batch::{BadName, choose_one};
 use crate::engine::calls::{Asked, Call};
+use crate::engine::drive::Order;
+use crate::engine::orders::Placed;
+use crate::engine::report::Report;
 use crate::engine::world::World;
 
 impl Engine {
@@ -16,6 +22,7 @@ impl Engine {
             Call::Look => self.pauses.look_now(),
             Call::Relist => self.read_again(|_| true),
             Call::Reload(world) => self.reload(world),
+            Call::Order(orders, reports) => self.ordered(orders, &reports),
             Call::Rotate(names, asked, answer) => self.asked(&names, &asked, answer),
         }
     }
@@ -38,6 +45,33 @@ impl Engine {
         self.probes.clear();
         self.rematch();
         self.has_news = true;
+    }
+
+    fn ordered(&mut self, orders: Vec<(Managed, Order, CancellationToken)>, reports: &mpsc::UnboundedSender<Report>) {
+        let now = self.now();
+        for (managed, order, unwanted) in orders {
+            let (name, is_new) = self.roster.admit(&managed);
+            if is_new {
+                // Whoever asked has seen it, and the next list will show it too.
+                self.read_again(|source| *source == (managed.name.tenant.clone(), managed.name.kind));
+            }
+            let reports = reports.clone();
+            self.orders.place(&name, Placed { order, reports, unwanted, has_turn: false });
+            self.plan_ordered(&name, now);
+        }
+        self.has_news = true;
+    }
+
+    /// Gives an account that somebody waits for its turn as soon as it may have one.
+    pub(super) fn plan_ordered(&mut self, name: &AccountName, now: Duration) {
+        let Some(known) = self.roster.get_mut(name) else { return };
+        known.not_before = now;
+        if known.parked.is_none() {
+            known.plan_asked(now);
+        } else {
+            known.plan_parked(now);
+        }
+        self.enqueue(name);
     }
 
     fn asked(&mut self, names: &[String], asked: &Asked, answer: oneshot::Sender<Result<Vec<AccountName>, BadName>>) {

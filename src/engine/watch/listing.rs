@@ -109,6 +109,13 @@ impl Engine {
         for name in &gone {
             self.queue.remove(name);
         }
+        let now = self.now();
+        for name in self.orders.names() {
+            // What was known of it may have gone with a list, and come again.
+            if self.roster.get(&name).is_some_and(|known| known.plan.is_none()) {
+                self.plan_ordered(&name, now);
+            }
+        }
         self.has_conflicts = !discovery.conflicts.is_empty();
         self.left_alone = left_alone(&discovery);
         for problem in &discovery.conflicts {
@@ -137,7 +144,10 @@ impl Engine {
             self.note_rotated(surveyed, now);
             let name = &surveyed.managed.name;
             let is_unfinished = surveyed.status.as_ref().is_ok_and(|status| status.unfinished);
-            let Some(known) = self.roster.get_mut(name).filter(|known| known.parked.is_none() && known.asked.is_none())
+            let Some(known) = self
+                .roster
+                .get_mut(name)
+                .filter(|known| known.parked.is_none() && known.asked.is_none() && !self.orders.wait(name))
             else {
                 continue;
             };

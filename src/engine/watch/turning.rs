@@ -26,10 +26,12 @@ impl Engine {
     pub(super) fn begin_turn(&mut self, name: &Arc<AccountName>, class: Class, now: Duration) {
         let patience = self.patience();
         let Some(known) = self.roster.get_mut(name) else { return };
-        let occasion = match (known.parked.take(), &known.asked) {
-            (Some(parked), _) => Occasion::Parked(parked),
-            (None, Some(asked)) => Occasion::Asked(asked.clone()),
-            (None, None) => Occasion::Planned,
+        let occasion = match (known.parked.take(), self.orders.give_turn(name), &known.asked) {
+            (Some(parked), Some(order), _) => Occasion::Parked(parked.asked_by(&order)),
+            (Some(parked), None, _) => Occasion::Parked(parked),
+            (None, Some(order), _) => Occasion::Ordered(order),
+            (None, None, Some(asked)) => Occasion::Asked(asked.clone()),
+            (None, None, None) => Occasion::Planned,
         };
         let (managed, lane, began) = (Arc::clone(&known.managed), Arc::clone(&known.lane), moment(now));
         match class {
@@ -50,6 +52,8 @@ impl Engine {
         self.slots.give(&lane);
         let began = self.running.remove(&name);
         let Turned { managed, report, parked, known: found } = turned;
+        self.orders.tell(&name, report.as_ref());
+        let is_ordered = self.orders.wait(&name);
         let result = report.map(|report| report.result);
         let has_begun = !matches!(result, None | Some(Outcomes::Paused { .. }));
         self.tell_pace(&managed, began.filter(|_| !has_begun), found.as_ref());
@@ -79,11 +83,15 @@ impl Engine {
             Again::At(at) => Duration::try_from(at.duration_since(here)).unwrap_or_default(),
             Again::Failed => pause(NEXT_TURN, known.failures, &name.to_string()).max(asked_for(result.as_ref(), here)),
         });
+        if is_ordered && !matches!(result, Some(Outcomes::Unfinished { .. })) {
+            // That turn was another's: whoever waits has not had one yet.
+            known.not_before = now;
+        }
         known.asked = known.asked.take().filter(|_| matches!(result, Some(Outcomes::Unfinished { .. })));
         known.parked = parked.filter(|_| Arc::ptr_eq(&known.managed.tenant, &managed.tenant));
         match &found {
             _ if known.parked.is_some() => known.plan_parked(now),
-            _ if known.asked.is_some() => known.plan_asked(now),
+            _ if known.asked.is_some() || is_ordered => known.plan_asked(now),
             Some(found) => known.plan(found, now),
             // It goes on under another tenant's durations, from what a fresh look shows.
             None => self.read_again(|(tenant, _)| *tenant == lane.tenant),
