@@ -305,12 +305,12 @@ impl LogObserver {
     /// What a tenant lists, and whether it goes on.
     fn note_tenant(&self, fact: &Fact<'_>) {
         match *fact {
-            Fact::Discovered { tenant, kind, listed, matched } => {
-                if self.is_news(format!("discovered {tenant} {kind}"), &format!("{listed} {matched}")) {
-                    info!(event = "discovered", tenant, %kind, listed, matched, "accounts discovered");
-                    if matched == 0 {
-                        warn!(event = "nothing-matched", tenant, %kind, "no account is matched by any rule; see their names");
-                    }
+            Fact::Discovered { tenant, kind, listed, matched }
+                if self.is_news(format!("discovered {tenant} {kind}"), &format!("{listed} {matched}")) =>
+            {
+                info!(event = "discovered", tenant, %kind, listed, matched, "accounts discovered");
+                if matched == 0 {
+                    warn!(event = "nothing-matched", tenant, %kind, "no account is matched by any rule; see their names");
                 }
             }
             Fact::NotDiscovered { tenant, kind, error } => {
