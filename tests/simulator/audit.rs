@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use ncloud_rotator::domain::account::Subject;
 
+use crate::pace::{PaceBook, Start, policy_of};
 use crate::time::Time;
 use crate::vault::Secret;
 
@@ -38,10 +39,32 @@ pub(crate) struct Audit {
     earliest: SignedDuration,
     /// From one send of a tenant to the next, at the least.
     period: Duration,
-    /// Whether accounts that were never rotated are rotated as soon as they are found.
-    adopts: bool,
+    adopts: Adopts,
     /// How long after a change of the expiration the old one may be believed.
     relist: SignedDuration,
+}
+
+/// Whose accounts are rotated as soon as they are found, when they were never rotated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Adopts {
+    Nobody,
+    /// Those of the policy `anytime`, at the pace of a troubled story.
+    Anytime,
+    Everybody,
+}
+
+impl Adopts {
+    pub(crate) fn of(policy: &str) -> Self {
+        if policy.contains("on_adopt") { Self::Everybody } else { Self::Nobody }
+    }
+
+    fn adopts(self, subject: &Subject) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Anytime => policy_of(subject) == "anytime",
+            Self::Everybody => true,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -56,6 +79,7 @@ struct Book {
     violation: Option<String>,
     begun: u64,
     last_begun: Option<Timestamp>,
+    pace: PaceBook,
     landed: u64,
     checked: u64,
 }
@@ -82,7 +106,7 @@ struct Watched {
 }
 
 impl Audit {
-    pub(crate) fn new(time: Time, period: Duration, relist: SignedDuration, adopts: bool) -> Self {
+    pub(crate) fn new(time: Time, period: Duration, relist: SignedDuration, adopts: Adopts) -> Self {
         let earliest = SignedDuration::from_hours(14 * 24);
         Self { time, book: Mutex::default(), checks: Mutex::default(), earliest, period, adopts, relist }
     }
@@ -113,6 +137,16 @@ impl Audit {
 
     pub(crate) fn rotations(&self) -> u64 {
         self.book().begun
+    }
+
+    /// What the journal remembered of the pace is forgotten.
+    pub(crate) fn journal_is_lost(&self) {
+        self.book().pace.forget();
+    }
+
+    /// Starts that were held to a cap, a rate of catching up, or a distance.
+    pub(crate) fn paced(&self) -> u64 {
+        self.book().pace.counted
     }
 
     /// When a rotation began last.
@@ -258,6 +292,8 @@ impl Audit {
         let Some(tenant) = book.tenants.get(&tenant_of(subject)) else { return };
         let believes = tenant.changed_at.is_some_and(|at| now.duration_since(at) <= self.relist + GRACE)
             || tenant.excused_until.is_some_and(|until| now < until);
+        let longest = SignedDuration::from_hours(24 * tenant.days.max(tenant.days_before));
+        let shortest = SignedDuration::from_hours(24 * tenant.days.min(tenant.days_before));
         let days = if believes { tenant.days.min(tenant.days_before) } else { tenant.days };
         let lasts = SignedDuration::from_hours(24 * days);
         let margin = SignedDuration::from_hours(2 * 24).min(lasts / 4);
@@ -265,10 +301,21 @@ impl Audit {
         // The spread of a day brings it forward, and never into the first quarter of its life.
         let due = (due - SignedDuration::from_hours(24)).max(lasts / 4);
         let earliest = since + due - SignedDuration::from_mins(5);
-        let is_adopted = self.adopts && rotated.is_none();
+        let is_adopted = rotated.is_none() && self.adopts.adopts(subject);
         book.demand(now >= earliest || was_asked || is_edited || is_adopted, || {
             format!("{subject} is rotated at {now} although its password is of {since} and lasts {days} days")
         });
+        let deadline = |lasts: SignedDuration| since + lasts - SignedDuration::from_hours(2 * 24).min(lasts / 4);
+        let start = Start {
+            subject,
+            at: now,
+            is_first: rotated.is_none(),
+            is_overdue: now > deadline(longest) + SignedDuration::from_mins(1),
+            may_be_overdue: now >= deadline(shortest) - SignedDuration::from_mins(1),
+        };
+        let is_paced = self.adopts == Adopts::Anytime && !was_asked && !is_edited;
+        let breach = is_paced.then(|| book.pace.breach(&start)).flatten();
+        book.demand(breach.is_none(), || format!("{subject} is rotated at {now}: {}", breach.unwrap_or_default()));
         let expires_at = since + lasts;
         if !was_asked && !is_edited {
             let begins = Begins { subject, at: now, expires_at };

@@ -12,6 +12,7 @@
 mod audit;
 mod dice;
 mod journal;
+mod pace;
 mod provider;
 mod scenes;
 mod story;
@@ -59,7 +60,10 @@ const SHORT: Setup = Setup {
 #[test]
 fn two_years_of_every_trouble() {
     let figures = live(SHORT);
-    assert!(figures.rotations > 500 && figures.checks > 2000 && figures.starts > 20, "{figures:?}");
+    assert!(
+        figures.rotations > 500 && figures.checks > 2000 && figures.starts > 20 && figures.paced > 50,
+        "{figures:?}"
+    );
 }
 
 /// How a check of the moment is plugged in: here, that nothing begins in the year before its time.

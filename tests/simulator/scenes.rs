@@ -170,7 +170,7 @@ fn what_became_overdue_overnight_is_caught_up_with_at_its_rate_and_a_restart_is_
 fn accounts_of_two_tenants_are_kept_apart_whatever_is_restarted() {
     // Tenants use the two vaults by turns.
     const PAIR: [&str; 2] = ["t0-a0", "t1-a1"];
-    let mut story = Story::new(Setup { accounts: 8, apart: Some((&PAIR, "5d")), ..SETUP });
+    let mut story = Story::new(Setup { accounts: 8, apart: Some((&PAIR, 5 * 24)), ..SETUP });
     story.live_on(DUE + 0.5);
     assert_eq!(story.audit.rotations(), 7, "all but one of the two");
     for _ in 0..8 {
@@ -185,7 +185,7 @@ fn accounts_of_two_tenants_are_kept_apart_whatever_is_restarted() {
 
 #[test]
 fn only_a_deadline_brings_accounts_together_that_are_kept_apart() {
-    let mut story = Story::new(Setup { accounts: 2, apart: Some((&["t0-a0", "t1-a1"], "100d")), ..SETUP });
+    let mut story = Story::new(Setup { accounts: 2, apart: Some((&["t0-a0", "t1-a1"], 100 * 24)), ..SETUP });
     story.live_on(DUE + 13.9);
     assert_eq!(story.audit.rotations(), 1);
     story.live_on(0.2);

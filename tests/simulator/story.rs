@@ -28,9 +28,10 @@ use ncloud_rotator::ports::provider::Provider;
 use ncloud_rotator::ports::vault::Vault;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{Audit, BeginCheck, Begins, tenant_of};
+use crate::audit::{Adopts, Audit, BeginCheck, Begins, tenant_of};
 use crate::dice::Dice;
 use crate::journal::SimJournal;
+use crate::pace::{APART, APART_BY, CAP, CATCH_UP, policy_of_tenant};
 use crate::provider::{SimGateway, SimProvider};
 use crate::time::Time;
 use crate::trouble::State;
@@ -52,8 +53,8 @@ pub(crate) struct Setup {
     pub(crate) is_troubled: bool,
     /// What every policy says beside the rest.
     pub(crate) policy: &'static str,
-    /// Accounts that are kept apart, by their names, and how far.
-    pub(crate) apart: Option<(&'static [&'static str], &'static str)>,
+    /// Accounts that are kept apart, by their names, and for how many hours.
+    pub(crate) apart: Option<(&'static [&'static str], i64)>,
     /// What facts are printed that have this word in them.
     pub(crate) watched: Option<&'static str>,
 }
@@ -64,6 +65,8 @@ pub(crate) struct Figures {
     pub(crate) rotations: u64,
     pub(crate) checks: u64,
     pub(crate) starts: u64,
+    /// Starts that were held to a cap, a rate of catching up, or a distance.
+    pub(crate) paced: u64,
 }
 
 /// What happens of itself.
@@ -155,12 +158,8 @@ impl Observer for Watcher {
 impl Story {
     pub(crate) fn new(setup: Setup) -> Self {
         let (time, dice) = (Time::new(), Dice::new(setup.seed));
-        let audit = Arc::new(Audit::new(
-            time.clone(),
-            Duration::from_millis(500),
-            setup.relist,
-            setup.policy.contains("on_adopt"),
-        ));
+        let adopts = if setup.is_troubled { Adopts::Anytime } else { Adopts::of(setup.policy) };
+        let audit = Arc::new(Audit::new(time.clone(), Duration::from_millis(500), setup.relist, adopts));
         let gateway = |_| Arc::new(SimGateway::new(time.clone(), dice.clone(), Arc::clone(&audit), 180));
         let gateways: Vec<_> = (0..setup.tenants).map(gateway).collect();
         let vault = |style| Arc::new(SimVault::new(style, time.clone(), dice.clone(), Arc::clone(&audit)));
@@ -198,7 +197,12 @@ impl Story {
         let end = Duration::from_secs(self.setup.days * DAY);
         self.run_until(end);
         self.chain_is_whole();
-        Figures { rotations: self.audit.rotations(), checks: self.audit.checked(), starts: self.starts }
+        Figures {
+            rotations: self.audit.rotations(),
+            checks: self.audit.checked(),
+            starts: self.starts,
+            paced: self.audit.paced(),
+        }
     }
 
     /// Asks this of every rotation that begins by itself.
@@ -252,9 +256,14 @@ impl Story {
 
     /// The process is killed, its journal is lost, and it is started again at once.
     pub(crate) fn is_killed_and_loses_its_journal(&mut self) {
-        self.chain_is_whole();
+        self.loses_its_journal();
         self.journal = Arc::new(SimJournal::new(format!("after{}", self.starts)));
         self.is_killed();
+    }
+
+    fn loses_its_journal(&self) {
+        self.chain_is_whole();
+        self.audit.journal_is_lost();
     }
 
     /// What `audit verify` would say of the journal.
@@ -484,7 +493,7 @@ impl Story {
             daemon.handle.forget();
         }
         if self.dice.happens(200_000) {
-            self.chain_is_whole();
+            self.loses_its_journal();
             self.journal = Arc::new(SimJournal::new(format!("j{}", self.scheduled)));
         }
         let down = self.dice.below(1..6 * HOUR);
@@ -566,13 +575,16 @@ impl Story {
 
     fn config(&self) -> Config {
         let mut text = String::new();
-        if let Some((names, by)) = self.setup.apart {
-            writeln!(text, "apart = [{names:?}]\napart_by = \"{by}\"").unwrap();
+        let apart = if self.setup.is_troubled { Some((&APART[..], APART_BY)) } else { self.setup.apart };
+        if let Some((names, hours)) = apart {
+            writeln!(text, "apart = [{names:?}]\napart_by = \"{hours}h\"").unwrap();
         }
+        let pace = format!("catch_up = \"{CATCH_UP}/h\"");
+        let takes_over = format!("{pace}\non_adopt = \"rotate\"\nfirst_run_cap = {CAP}");
         let scenes = "margin = \"1s\"\nspread = \"0s\"";
         let windows = "windows = [{ cron = \"0 2 * * Tue-Thu\", lasts = \"3h\" }]\ntime_zone = \"America/New_York\"";
-        for (name, more) in [("anytime", ""), ("windowed", windows)] {
-            let more = if self.setup.is_troubled { more } else { scenes };
+        for (name, more) in [("anytime", takes_over), ("windowed", format!("{pace}\n{windows}"))] {
+            let more = if self.setup.is_troubled { more.as_str() } else { scenes };
             writeln!(text, "[policies.{name}]\nrotate_before = \"{}d\"\n{more}", self.rotate_before).unwrap();
             writeln!(text, "password = {{ length = 16, avoid = \"url\" }}\n{}", self.setup.policy).unwrap();
         }
@@ -585,7 +597,7 @@ impl Story {
             writeln!(text, "access_key = {{ env = \"A\" }}\nsecret_key = {{ env = \"S\" }}").unwrap();
             let vault = tenant % self.vaults.len();
             writeln!(text, "[[accounts]]\ntenant = \"t{tenant}\"\nkind = \"sub-account\"\nnames = [\"t*\"]").unwrap();
-            writeln!(text, "vault = \"v{vault}\"\npolicy = \"{}\"", policy_of(tenant)).unwrap();
+            writeln!(text, "vault = \"v{vault}\"\npolicy = \"{}\"", policy_of_tenant(tenant)).unwrap();
         }
         Config::parse(&text, "simulated.toml", Path::new("/")).unwrap()
     }
@@ -599,11 +611,6 @@ fn managing(config: &Config) -> Vec<Arc<Managing>> {
     config.rules.iter().map(managing).collect()
 }
 
-/// Half of the tenants have maintenance windows, in either vault.
-fn policy_of(tenant: usize) -> &'static str {
-    if tenant % 4 < 2 { "anytime" } else { "windowed" }
-}
-
 /// Whether a rotation that begins now keeps to the windows of its policy, or has reason not to: reckoned here by the clocks
 /// of the zone alone, apart from the product's own calendar.
 fn keeps_to_its_window(begins: &Begins<'_>) -> Result<(), String> {
@@ -613,7 +620,7 @@ fn keeps_to_its_window(begins: &Begins<'_>) -> Result<(), String> {
     let is_open = is_day && (2..5).contains(&local.hour());
     // Past its deadline, two days before the expiry, and an hour and the spread before that, nothing waits for a window.
     let is_forced = begins.at >= begins.expires_at - SignedDuration::from_hours(4 * 24);
-    if policy_of(tenant) == "anytime" || is_open || is_forced {
+    if policy_of_tenant(tenant) == "anytime" || is_open || is_forced {
         return Ok(());
     }
     Err(format!("{local} is in no window, and it expires at {}", begins.expires_at))

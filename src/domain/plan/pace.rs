@@ -144,7 +144,8 @@ pub struct Pace {
     apart: Vec<BTreeMap<AccountName, Timestamp>>,
 }
 
-/// The accounts of a policy that were taken over, and when each was first tried: trying again is not taking over another.
+/// The accounts of a policy that were taken over, and when: those that were only tried, when they were first, since trying
+/// again is not taking over another, and whoever fails for days must not keep others from their turn.
 #[derive(Debug, Clone, Default)]
 struct TakenOver {
     at: BTreeMap<AccountName, Timestamp>,
@@ -169,13 +170,21 @@ impl Pace {
         let rotated: BTreeMap<AccountName, Timestamp> = self.apart.into_iter().flatten().collect();
         let mut pace = Self { apart: limits.apart.iter().map(|_| BTreeMap::new()).collect(), limits, ..self };
         for (account, at) in rotated {
-            pace.rotated(&account, at);
+            pace.approached(&account, at);
         }
         pace
     }
 
-    /// An account was rotated at `at`.
+    /// An account was rotated at `at`. If it was taken over, this is when: it was only tried before.
     pub fn rotated(&mut self, account: &AccountName, at: Timestamp) {
+        self.approached(account, at);
+        for taken_over in self.taken_over.values_mut() {
+            taken_over.put_off(account, at);
+        }
+    }
+
+    /// Whoever is kept apart from an account keeps away from `at`.
+    fn approached(&mut self, account: &AccountName, at: Timestamp) {
         for (group, rotated) in self.limits.apart.iter().zip(&mut self.apart) {
             if group.contains(account) {
                 let last = rotated.entry(account.clone()).or_insert(at);
@@ -188,6 +197,12 @@ impl Pace {
     #[must_use]
     pub fn keeps_apart(&self, account: &AccountName) -> bool {
         self.limits.apart.iter().any(|group| group.contains(account))
+    }
+
+    /// Whether it matters to anybody when an account was rotated.
+    #[must_use]
+    pub fn counts(&self, account: &AccountName) -> bool {
+        self.keeps_apart(account) || self.taken_over.values().any(|taken_over| taken_over.at.contains_key(account))
     }
 
     /// An account of a policy was taken over at `at`, or tried to be.
@@ -228,7 +243,7 @@ impl Pace {
         if claim.terms.is_first_run() {
             self.taken_over(&claim.policy.name, claim.account, at);
         }
-        self.rotated(claim.account, at);
+        self.approached(claim.account, at);
     }
 
     /// An account that began at `at` turned out to have nothing to begin with. When it was really rotated is to be told anew.
@@ -284,6 +299,14 @@ impl TakenOver {
             self.at.insert(account.clone(), at);
             self.in_time.insert((at, account.clone()));
         }
+    }
+
+    /// It counts from `at` on, if it was taken over before.
+    fn put_off(&mut self, account: &AccountName, at: Timestamp) {
+        let Some(last) = self.at.get_mut(account).filter(|last| **last < at) else { return };
+        self.in_time.remove(&(*last, account.clone()));
+        self.in_time.insert((at, account.clone()));
+        *last = at;
     }
 
     fn remove(&mut self, account: &AccountName, at: Timestamp) {
@@ -400,6 +423,27 @@ mod tests {
         pace.rotated(&blue, at(-30));
         assert_eq!(pace.earliest(&claim(&two), at(20)), (at(20), None));
         assert_eq!(pace.earliest(&claim(&green), at(20)), (at(90), Some(Hold::Apart(blue))));
+    }
+
+    #[test]
+    fn an_account_is_taken_over_when_it_is_rotated_and_not_when_it_was_tried() {
+        let (policy, limits, [blue, green, one, two]) = world();
+        let claim = |account| Claim { account, vault: "slow", policy: &policy, terms: FIRST_RUN, deadline: None };
+        let day = 24 * 60;
+        let mut pace = Pace::new(Limits { apart: Vec::new(), ..limits });
+        pace.begin(&claim(&one), at(0));
+        pace.begin(&claim(&blue), at(0));
+        pace.begin(&claim(&one), at(60));
+        assert_eq!(
+            pace.earliest(&claim(&two), at(90)).0,
+            at(day),
+            "it was tried again, and counts from the first time"
+        );
+        pace.rotated(&one, at(120));
+        pace.rotated(&green, at(120));
+        assert_eq!(pace.earliest(&claim(&two), at(130)).0, at(day));
+        pace.begin(&claim(&two), at(day));
+        assert_eq!(pace.earliest(&claim(&green), at(day + 10)).0, at(day + 120));
     }
 
     #[test]

@@ -232,11 +232,11 @@ impl Engine {
         }
     }
 
-    /// Takes note of when an account that is kept apart from others was rotated, wherever that was.
+    /// Takes note of when an account was rotated, if that matters to others, wherever that was.
     pub(super) fn note_rotated(&mut self, found: &Surveyed, now: Duration) {
         let managed = &found.managed;
         let changed = found.status.as_ref().ok().and_then(|status| status.last_changed);
-        if let (Some(changed), Some(here)) = (changed.filter(|_| self.pace.keeps_apart(&managed.name)), managed.now()) {
+        if let (Some(changed), Some(here)) = (changed.filter(|_| self.pace.counts(&managed.name)), managed.now()) {
             self.pace.rotated(&managed.name, happened(changed, here, now));
         }
     }
