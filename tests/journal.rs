@@ -5,6 +5,8 @@
     reason = "clippy allows it in tests, and does not see that these helpers are parts of them"
 )]
 
+#[path = "journal/attempts.rs"]
+mod attempts;
 #[path = "journal/events.rs"]
 mod events;
 #[path = "journal/expiries.rs"]
@@ -29,7 +31,7 @@ use rand::TryRng;
 use tempfile::TempDir;
 
 /// The schema that this program writes.
-const NEWEST: i64 = 4;
+const NEWEST: i64 = 5;
 
 #[tokio::test]
 async fn a_record_is_read_back_send_by_send() {

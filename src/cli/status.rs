@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use self::ahead::Ahead;
 use super::show::{table, time, why_paused};
+use crate::domain::backoff::Attempts;
 use crate::domain::due::Due;
 use crate::domain::exit::Exit;
 use crate::domain::rotation::{Block, Freeze, State, Waiting};
@@ -49,6 +50,11 @@ pub struct StatusLine {
     runbook: Option<String>,
     /// The pause that holds it; what is unfinished goes on all the same.
     paused: Option<Value>,
+    /// Turns of the daemon that failed in a row.
+    failed_attempts: Option<u32>,
+    /// When its next one is, at the earliest.
+    #[schemars(with = "Option<String>")]
+    next_attempt: Option<Timestamp>,
     /// How a command ends because of it.
     #[schemars(with = "String")]
     exit: Exit,
@@ -149,10 +155,11 @@ impl StatusLine {
         let account = managed.name.to_string();
         let expires_at = surveyed.expires_at();
         let told = Told::of(inspected, &account);
+        let attempts = attempts(inspected);
         let (word, exit) = match state {
             State::Idle if expires_at.is_some_and(|at| at <= now) => ("expired", Exit::Temporary),
             State::Idle if surveyed.paused.is_some() => ("paused", Exit::Success),
-            State::Idle if matches!(surveyed.due, Some(Due::Now(_))) => ("due", Exit::Success),
+            State::Idle if matches!(surveyed.due, Some(Due::Now(_))) => ("due", told.exit),
             state => (state.label(), told.exit),
         };
         Self {
@@ -179,6 +186,8 @@ impl StatusLine {
             reason: told.reason,
             remedy: told.remedy,
             runbook: told.chapter.map(|chapter| format!("{RUNBOOK}#{chapter}")),
+            failed_attempts: attempts.map(|attempts| attempts.failures),
+            next_attempt: attempts.map(|attempts| attempts.next),
             paused: surveyed.paused.as_ref().and_then(|paused| serde_json::to_value(paused).ok()),
             exit,
         }
@@ -197,6 +206,14 @@ impl StatusLine {
         let since = self.since.map(|at| format!(" since {}", time(at, zone))).unwrap_or_default();
         let until = self.until.map(|at| format!("; until {}", time(at, zone))).unwrap_or_default();
         let mut told = format!("{}: {}{since}: {reason}{until}", self.account, self.state);
+        if let (Some(failed), Some(next)) = (self.failed_attempts, self.next_attempt) {
+            // Writing to a `String` cannot fail.
+            let _ = write!(
+                told,
+                "; failed attempts in a row: {failed}, the next one at {} at the earliest",
+                time(next, zone)
+            );
+        }
         for line in [&self.remedy, &self.runbook].into_iter().flatten() {
             // Writing to a `String` cannot fail.
             let _ = write!(told, "\n  {line}");
@@ -234,7 +251,20 @@ impl Told {
             };
         }
         match inspected.state {
-            State::Idle => inspected.surveyed.paused.as_ref().map(Self::paused).unwrap_or_default(),
+            State::Idle => match (&inspected.surveyed.paused, attempts(inspected)) {
+                (Some(paused), _) => Self::paused(paused),
+                (None, Some(_)) => Self {
+                    waits_for: Some("attempt"),
+                    reason: Some(
+                        "it is due, and the daemon's turns fail before anything is begun; its log says why".to_owned(),
+                    ),
+                    remedy: command("check"),
+                    chapter: Some("attempt".to_owned()),
+                    exit: Exit::Temporary,
+                    ..Self::default()
+                },
+                (None, None) => Self::default(),
+            },
             State::Ready => Self {
                 waits_for: Some("turn"),
                 reason: Some("goes on with its next turn: the daemon's, or yours".to_owned()),
@@ -290,6 +320,12 @@ impl Told {
             },
         }
     }
+}
+
+/// The daemon's turns that failed in a row, as long as there is something to do: what somebody else has done is done.
+fn attempts(inspected: &Inspected) -> Option<Attempts> {
+    let is_open = inspected.state != State::Idle || matches!(inspected.surveyed.due, Some(Due::Now(_)));
+    inspected.surveyed.attempts.filter(|_| is_open)
 }
 
 impl Told {

@@ -1,5 +1,6 @@
 //! The journal of commands that only look: there is none, and nothing that needs one can be done.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use super::wire::{self, WireError};
 use crate::config::Config;
 use crate::domain::account::Subject;
 use crate::domain::audit::{Beginning, Entry, Head};
+use crate::domain::backoff::Attempts;
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::schedule::pause::{Change, Pauses};
 use crate::domain::token::Token;
@@ -51,6 +53,14 @@ impl JournalPort for NoJournal {
     }
 
     async fn change_pauses(&self, _: Vec<Change>, _: Vec<Entry>) -> Result<(), JournalError> {
+        Err(NoJournal::error())
+    }
+
+    async fn attempts(&self) -> Result<HashMap<Subject, Attempts>, JournalError> {
+        Ok(HashMap::new())
+    }
+
+    async fn note_attempts(&self, _: &Subject, _: Option<Attempts>) -> Result<(), JournalError> {
         Err(NoJournal::error())
     }
 

@@ -204,13 +204,13 @@ async fn accounts(world: &World) -> (Vec<Managed>, Vec<NotListed>) {
 
 /// The paused accounts of these names; none when one of them is not paused by its name.
 fn paused_by_name(pauses: &Pauses, names: &[String]) -> Result<Option<Vec<Target>>, Failure> {
-    let paused: Vec<(&AccountName, &Target)> =
+    let among: Vec<(&AccountName, &Target)> =
         pauses.iter().filter_map(|paused| Some((account(paused)?, &paused.target))).collect();
     let mut targets = Vec::new();
     for name in names {
-        match choose_one(name, paused.iter().map(|(account, _)| (*account, ""))) {
+        match choose_one(name, among.iter().map(|(account, _)| (*account, ""))) {
             Ok(chosen) => targets
-                .extend(paused.iter().find(|(account, _)| **account == chosen).map(|(_, target)| (*target).clone())),
+                .extend(among.iter().find(|(account, _)| **account == chosen).map(|(_, target)| (*target).clone())),
             Err(BadName::Unknown { .. }) => return Ok(None),
             Err(error @ BadName::Ambiguous { .. }) => return Err(Failure::new(Exit::Usage, error.to_string())),
         }

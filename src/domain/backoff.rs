@@ -5,6 +5,8 @@
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
+use super::Timestamp;
+
 /// A schedule of retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Backoff {
@@ -12,6 +14,24 @@ pub struct Backoff {
     pub floor: SignedDuration,
     /// The longest wait.
     pub cap: SignedDuration,
+}
+
+/// How often something failed in a row, and when it is tried next, as it is kept across restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Attempts {
+    /// Failures in a row, from 1.
+    pub failures: u32,
+    /// Not before this time, by the clock that is asked again afterwards.
+    pub next: Timestamp,
+}
+
+impl Attempts {
+    /// How long the next attempt has to wait from `now` on. Never longer than the longest wait there is: a clock that was
+    /// stepped meanwhile makes nobody wait for ever.
+    #[must_use]
+    pub fn left(self, now: Timestamp, longest: SignedDuration) -> SignedDuration {
+        self.next.duration_since(now).clamp(SignedDuration::ZERO, longest)
+    }
 }
 
 impl Backoff {
@@ -57,6 +77,16 @@ mod tests {
                 wait <= whole && wait >= whole / 4 * 3,
                 "{failures}: {wait:?} is not in the last quarter of {whole:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_left_to_wait_is_bounded_whichever_way_a_clock_was_stepped() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let attempts = Attempts { failures: 3, next: at(1000) };
+        for (now, left) in [(1000, 0), (990, 10), (101, 899), (100, 900), (0, 900), (-1_000_000, 900), (1_000_000, 0)] {
+            let longest = SignedDuration::from_secs(900);
+            assert_eq!(attempts.left(at(now), longest), SignedDuration::from_secs(left), "{now}");
         }
     }
 

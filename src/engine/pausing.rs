@@ -53,8 +53,8 @@ impl World {
 
     /// Parts accounts by whether a pause holds them now.
     pub async fn part_by_pauses(&self, accounts: Vec<Managed>) -> Parted {
-        let pauses = self.pauses().await;
-        let (held, free) = accounts.into_iter().partition(|managed| managed.held(&pauses).is_some());
+        let known = self.pauses().await;
+        let (held, free) = accounts.into_iter().partition(|managed| managed.held(&known).is_some());
         let mut parted = Parted { free, ..Parted::default() };
         for Surveyed { managed, status, paused, .. } in self.survey(held).await {
             match (paused, status) {

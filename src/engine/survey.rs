@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::accounts::Managed;
 use super::drive::deadline::within;
 use super::world::World;
+use crate::domain::backoff::Attempts;
 use crate::domain::due::{Due, Facts, due, due_after_pause};
 use crate::domain::expiry::{Expiry, Outlook};
 use crate::domain::schedule::pause::{Paused, Pauses};
@@ -29,6 +30,8 @@ pub struct Surveyed {
     pub first_seen: Timestamp,
     /// The pause that holds it.
     pub paused: Option<Paused>,
+    /// The daemon's turns that failed in a row; none when the last one did not, or when nobody looked.
+    pub attempts: Option<Attempts>,
 }
 
 impl Surveyed {
@@ -37,7 +40,7 @@ impl Surveyed {
     pub fn rotated(managed: Managed, now: Timestamp) -> Self {
         let due = Some(due(now, &managed.facts(Some(now), now, false, None)));
         let status = Ok(Status { last_changed: Some(now), unfinished: false });
-        Self { managed, status, due, first_seen: now, paused: None }
+        Self { managed, status, due, first_seen: now, paused: None, attempts: None }
     }
 
     /// What decides when it is due; none when its secret could not be read.
@@ -84,8 +87,14 @@ impl World {
         let statuses = self.statuses(&accounts).await;
         // Asked for last, so that no pause is overlooked because the vault took its time.
         let pauses = self.pauses().await;
+        // A journal that cannot tell has just been told of.
+        let attempts = self.journal.attempts().await.unwrap_or_default();
         let looks = accounts.into_iter().zip(statuses).map(|(managed, status)| self.look_up(managed, status, &pauses));
-        futures::stream::iter(looks).buffered(AT_ONCE).collect().await
+        let mut surveyed: Vec<Surveyed> = futures::stream::iter(looks).buffered(AT_ONCE).collect().await;
+        for one in &mut surveyed {
+            one.attempts = attempts.get(&one.managed.subject).copied();
+        }
+        surveyed
     }
 
     /// Each vault is asked once for all of its secrets, and all vaults at the same time.
@@ -109,7 +118,7 @@ impl World {
         statuses
     }
 
-    async fn look_up(&self, managed: Managed, status: Result<Status, VaultError>, pauses: &Pauses) -> Surveyed {
+    async fn look_up(&self, managed: Managed, status: Result<Status, VaultError>, known: &Pauses) -> Surveyed {
         if let Err(error) = &status {
             let error = error.to_string();
             self.note(&Fact::VaultUnreadable { account: &managed.name, secret: &managed.secret, error: &error });
@@ -119,8 +128,8 @@ impl World {
             Ok(Status { last_changed: None, .. }) => self.first_seen(&managed, now).await,
             Ok(_) | Err(_) => now,
         };
-        let paused = managed.held(pauses).cloned();
-        let mut surveyed = Surveyed { managed, status, due: None, first_seen, paused };
+        let paused = managed.held(known).cloned();
+        let mut surveyed = Surveyed { managed, status, due: None, first_seen, paused, attempts: None };
         surveyed.due = surveyed.facts().map(|facts| due_after_pause(now, &facts));
         surveyed
     }

@@ -13,6 +13,7 @@
 //! so a lost tick loses nothing, a doubled one rotates nothing, and neither does a restart. Everything runs within one task:
 //! what is known has one owner, and no locks.
 
+mod attempts;
 mod backlog;
 mod calling;
 mod listing;
@@ -92,6 +93,7 @@ pub async fn watch(
 pub async fn look_once(world: Arc<World>, shutdown: &CancellationToken, heart: &dyn Heartbeat) -> (Summary, Exit) {
     let (_, calls) = calls::line();
     let mut engine = Engine::new(world, RELIST, shutdown.clone());
+    engine.inherited = attempts::Inherited::Counted;
     engine.run(calls, heart, |engine| engine.is_idle).await;
     let exit = engine.exit();
     (engine.summary(), exit)
@@ -122,6 +124,8 @@ struct Engine {
     epoch: u64,
     relist: SignedDuration,
     shutdown: CancellationToken,
+    /// What earlier processes' failed turns are here.
+    inherited: attempts::Inherited,
     roster: Roster,
     queue: Queue<Arc<AccountName>, Line>,
     slots: Slots<Arc<Lane>>,
@@ -162,6 +166,7 @@ impl Engine {
             epoch: 0,
             relist,
             shutdown,
+            inherited: attempts::Inherited::WaitedFor,
             roster: Roster::default(),
             queue: Queue::default(),
             slots: Slots::default(),

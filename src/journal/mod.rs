@@ -8,6 +8,7 @@
 //! Several processes may use one file at once. A send is on the disk before the request leaves, so that a process which
 //! is killed in between leaves a send without an answer and not a send that nobody knows of.
 
+mod attempts;
 mod events;
 mod expiries;
 mod label;

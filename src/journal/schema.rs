@@ -17,7 +17,7 @@ use crate::ports::entropy::Entropy;
 ///
 /// A pause's `target` is the account as the provider knows it (`site/kind/id`), the tenant's name, or nothing; its `name` is for
 /// people.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "
     CREATE TABLE journal (
         only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -73,6 +73,13 @@ const STEPS: [&str; 4] = [
         expires_at TEXT NOT NULL,
         told       TEXT,
         told_at    TEXT
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    CREATE TABLE attempts (
+        subject  TEXT PRIMARY KEY,
+        failures INTEGER NOT NULL,
+        next     TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
 ];

@@ -1,5 +1,6 @@
 //! The journal's file, and the port over it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +13,10 @@ use uuid::Uuid;
 
 use super::open::{FILE, Opened, Origin, open};
 use super::trouble::Trouble;
-use super::{events, label, pauses};
+use super::{attempts, events, label, pauses};
 use crate::domain::account::Subject;
 use crate::domain::audit::{Beginning, Entry, Head};
+use crate::domain::backoff::Attempts;
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::schedule::pause::{Change, Pauses};
 use crate::domain::token::Token;
@@ -159,6 +161,15 @@ impl Port for Journal {
         .await
     }
 
+    async fn attempts(&self) -> Result<HashMap<Subject, Attempts>, JournalError> {
+        self.with(attempts::all).await
+    }
+
+    async fn note_attempts(&self, subject: &Subject, attempts: Option<Attempts>) -> Result<(), JournalError> {
+        let subject = subject.to_string();
+        self.with(move |connection| attempts::note(connection, &subject, attempts)).await
+    }
+
     async fn keep(&self, subject: &Subject, candidates: &[Token]) -> Result<(), JournalError> {
         let subject = subject.to_string();
         let candidates = candidates.iter().map(Token::to_string).collect::<serde_json::Value>().to_string();
@@ -166,8 +177,8 @@ impl Port for Journal {
             let mut delete = connection.prepare_cached(
                 "DELETE FROM sends WHERE subject = ?1 AND candidate NOT IN (SELECT value FROM json_each(?2))",
             )?;
-            delete.execute([subject, candidates])?;
-            Ok(())
+            delete.execute([&subject, &candidates])?;
+            attempts::note(connection, &subject, None)
         })
         .await
     }

@@ -1,5 +1,6 @@
 //! The journal, as the engine is given it: times and attempts, never a password. Losing it loses none.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::account::Subject;
 use crate::domain::audit::{Beginning, Entry, Head};
+use crate::domain::backoff::Attempts;
 use crate::domain::rotation::{Answer, Record};
 use crate::domain::schedule::pause::{Change, Pauses};
 use crate::domain::token::Token;
@@ -36,7 +38,13 @@ pub trait Journal: Send + Sync {
     /// Changes pauses and adds to the chain of events, all of it or nothing, and durably before it returns.
     async fn change_pauses(&self, changes: Vec<Change>, entries: Vec<Entry>) -> Result<(), JournalError>;
 
-    /// Forgets every candidate of an account but these, after a promotion.
+    /// Which accounts' last turns failed, how often, and when their next ones are.
+    async fn attempts(&self) -> Result<HashMap<Subject, Attempts>, JournalError>;
+
+    /// Notes that an account's turn failed again; none when it did not, which costs no write if none had failed before.
+    async fn note_attempts(&self, subject: &Subject, attempts: Option<Attempts>) -> Result<(), JournalError>;
+
+    /// Forgets every candidate of an account but these, and its failed turns, after a promotion.
     async fn keep(&self, subject: &Subject, candidates: &[Token]) -> Result<(), JournalError>;
 
     /// Adds to the chain of events, in this order, and durably before it returns.

@@ -1,6 +1,7 @@
 //! Troubles that last for hours and days (`docs/runbook.md`, "Bad days").
 #![cfg(test)]
 
+mod attempts;
 mod clock;
 mod expiries;
 mod pauses;

@@ -100,6 +100,7 @@ fn every_state_has_its_chapter_and_no_two_chapters_share_an_anchor() {
         "turn",
         "account",
         "held",
+        "attempt",
         "paused",
         "only-copy",
         "tenant-stopped",

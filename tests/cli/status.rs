@@ -7,6 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::bench::{ACTIVE, Bench};
+use crate::process::until;
 use crate::runbook::leads_somewhere;
 
 /// What `status` says of one account.
@@ -198,4 +199,33 @@ fn a_journal_that_cannot_be_read_is_told_and_holds_up_what_would_be_sent() {
     assert_eq!(line["waits_for"], "journal");
     bench.run("status").ends_with(75).mentions(&journal.display().to_string());
     assert_eq!(told(&bench, "svc-report", 75)["state"], "idle");
+}
+
+#[test]
+fn failed_attempts_and_the_time_of_the_next_one_are_told_and_survive_a_restart() {
+    let bench = Bench::with_short_fence();
+    bench.emulator.fault_always("svc-batch", &json!({ "5xx-before": 503 }));
+    let attempts = |least: u64| {
+        let told = bench.run("status --json").json();
+        let line = told["accounts"].as_array().unwrap().iter().find(|line| line["account"] == full_name("svc-batch"));
+        let line = line.unwrap().clone();
+        line["failed_attempts"].as_u64().filter(|failed| *failed >= least).map(|_| line)
+    };
+    let daemon = bench.start("run");
+    until("a failed attempt", || attempts(1).is_some());
+    daemon.kill_9();
+    let before = attempts(1).unwrap();
+    let daemon = bench.start("run");
+    let more = before["failed_attempts"].as_u64().unwrap() + 1;
+    until("one more", || attempts(more).is_some());
+    daemon.kill_9();
+    let after = attempts(more).unwrap();
+    leads_somewhere(&after);
+    assert!(time(&after["next_attempt"]) > time(&before["next_attempt"]), "{before} {after}");
+    bench.run("status").ends_with(75).mentions("failed attempts in a row: ");
+    // A person does not wait, and a success is the end of it.
+    bench.emulator.clear_faults();
+    bench.run("rotate svc-batch --resume").ends_with(0);
+    assert_eq!(attempts(0), None);
+    bench.is_settled("svc-batch", 1);
 }

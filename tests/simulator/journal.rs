@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ncloud_rotator::domain::account::Subject;
 use ncloud_rotator::domain::audit::{Beginning, Entry, Head, Row, Verdict, Walk};
+use ncloud_rotator::domain::backoff::Attempts;
 use ncloud_rotator::domain::rotation::{Answer, Record};
 use ncloud_rotator::domain::schedule::pause::{Change, Pauses};
 use ncloud_rotator::domain::token::Token;
@@ -25,6 +26,7 @@ struct Book {
     of: HashMap<SendId, Subject>,
     next: i64,
     pauses: Arc<Pauses>,
+    attempts: HashMap<Subject, Attempts>,
     rows: Vec<Row>,
 }
 
@@ -98,8 +100,22 @@ impl Journal for SimJournal {
         Ok(())
     }
 
+    async fn attempts(&self) -> Result<HashMap<Subject, Attempts>, JournalError> {
+        Ok(self.book.lock().unwrap().attempts.clone())
+    }
+
+    async fn note_attempts(&self, subject: &Subject, attempts: Option<Attempts>) -> Result<(), JournalError> {
+        let known = &mut self.book.lock().unwrap().attempts;
+        match attempts {
+            Some(attempts) => known.insert(subject.clone(), attempts),
+            None => known.remove(subject),
+        };
+        Ok(())
+    }
+
     async fn keep(&self, subject: &Subject, candidates: &[Token]) -> Result<(), JournalError> {
         let mut book = self.book.lock().unwrap();
+        book.attempts.remove(subject);
         if let Some(sends) = book.sends.get_mut(subject) {
             sends.retain(|(_, candidate, _)| candidates.contains(candidate));
         }

@@ -160,6 +160,7 @@ impl Engine {
             } else if surveyed.status.is_ok() {
                 self.unfinished.remove(name);
             }
+            known.take_over(surveyed.attempts, now, self.inherited);
             known.plan(surveyed, now);
             self.enqueue(name);
         }

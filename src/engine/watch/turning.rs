@@ -77,12 +77,14 @@ impl Engine {
         };
         known.exit = result.as_ref().map_or(Exit::Success, Outcomes::exit);
         let again = again(result.as_ref(), is_unread, parked.is_some(), here);
-        known.failures = if again == Again::Failed { known.failures.saturating_add(1) } else { 0 };
+        let failed_before = known.failures;
+        known.failures = again.failures(failed_before);
         known.not_before = now.saturating_add(match again {
-            Again::Planned => Duration::ZERO,
-            Again::At(at) => Duration::try_from(at.duration_since(here)).unwrap_or_default(),
+            Again::Planned | Again::NextStart => Duration::ZERO,
+            Again::At(at) | Again::Retries(at) => Duration::try_from(at.duration_since(here)).unwrap_or_default(),
             Again::Failed => pause(NEXT_TURN, known.failures, &name.to_string()).max(asked_for(result.as_ref(), here)),
         });
+        let attempts = known.attempts(here, now);
         if is_ordered && !matches!(result, Some(Outcomes::Unfinished { .. })) {
             // That turn was another's: whoever waits has not had one yet.
             known.not_before = now;
@@ -97,6 +99,9 @@ impl Engine {
             None => self.read_again(|(tenant, _)| *tenant == lane.tenant),
         }
         self.enqueue(&name);
+        if attempts.map_or(0, |attempts| attempts.failures) != failed_before {
+            self.keep_attempts(&managed, attempts);
+        }
     }
 
     /// What a turn showed that matters for when others may begin; `began_nothing` is when it began, if nothing was to be done.
@@ -129,8 +134,24 @@ enum Again {
     Planned,
     /// When what it waits for is over, in the gateway's time.
     At(Timestamp),
+    /// When the rotation itself wants to try once more, in the gateway's time.
+    Retries(Timestamp),
     /// Later and later.
     Failed,
+    /// By another process: this one ends.
+    NextStart,
+}
+
+impl Again {
+    /// Turns in a row that did not end well, this one among them. One that waits or was interrupted has neither failed nor
+    /// succeeded.
+    const fn failures(self, before: u32) -> u32 {
+        match self {
+            Self::Retries(_) | Self::Failed => before.saturating_add(1),
+            Self::At(_) | Self::NextStart => before,
+            Self::Planned => 0,
+        }
+    }
 }
 
 /// How long the protocol itself wants to wait: a doubtful write must be seen by readers before it is settled, say.
@@ -145,11 +166,12 @@ fn again(result: Option<&Outcomes>, is_unread: bool, is_parked: bool, here: Time
     match result {
         None if is_unread => Again::Failed,
         None | Some(Outcomes::Rotated | Outcomes::RotatedElsewhere | Outcomes::Paused { .. }) => Again::Planned,
+        Some(Outcomes::Interrupted { .. }) => Again::NextStart,
         Some(Outcomes::Unfinished { waits_for: Waiting::Fence | Waiting::Rate | Waiting::Spacing, until, .. }) => {
             Again::At(*until)
         }
         // The rotation itself backs off, as long as it is remembered.
-        Some(Outcomes::Unfinished { until, .. }) if is_parked && *until > here => Again::At(*until),
+        Some(Outcomes::Unfinished { until, .. }) if is_parked && *until > here => Again::Retries(*until),
         _ => Again::Failed,
     }
 }
