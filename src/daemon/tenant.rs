@@ -70,8 +70,8 @@ fn choose<'c>(config: &'c Config, which: &WhichTenant) -> Result<&'c Tenant, Fai
         (Some(named), ..) => Ok(named),
         (None, Some(only), None) => Ok(only),
         (None, ..) => {
-            let names = config.tenants.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            Err(Failure::new(Exit::Usage, format!("say which tenant with --tenant: {names}")))
+            let all = config.tenants.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            Err(Failure::new(Exit::Usage, format!("say which tenant with --tenant: {all}")))
         }
     }
 }

@@ -134,7 +134,9 @@ impl Watch {
             let (account, expires_at) = (&first.account, first.expiry.expires_at);
             self.observer.note(&Fact::ManyExpire { soon: alerts.len() - expired, expired, account, expires_at });
         } else {
-            alerts.iter().for_each(|alert| self.observer.note(&alert.fact()));
+            for alert in alerts {
+                self.observer.note(&alert.fact());
+            }
         }
         let at = self.clock.wall();
         let entered = alerts.iter().filter(|alert| alert.is_new);
