@@ -176,14 +176,15 @@ impl World {
         let paused =
             surveyed.paused.as_ref().map(|paused| (Held::new("paused", paused.pause().to_string()), Exit::Success));
         let rotation = if unread.is_some() { None } else { by_state(*state) };
-        let paced = planned.and_then(|planned| planned.held.clone()).filter(|held| held.by != "paused");
+        let told = [&paused, &rotation].into_iter().flatten().map(|(held, _)| held.by).collect::<Vec<_>>();
+        let paced = planned.and_then(|planned| planned.held.clone()).filter(|held| !told.contains(&held.by));
         let paced = paced.map(|held| (held, Exit::Success));
         [standing, unlisted, stopped, unread, paused, rotation, paced].into_iter().flatten().collect()
     }
 }
 
 /// What an unfinished or frozen rotation waits for.
-fn by_state(state: State) -> Option<(Held, Exit)> {
+pub(super) fn by_state(state: State) -> Option<(Held, Exit)> {
     Some(match state {
         State::Idle => return None,
         State::Ready => {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::explain::by_state;
 use super::view::{NotFound, Unlisted, View};
 use crate::domain::account::{AccountName, Standing};
 use crate::domain::due::{Due, Slot, Why};
@@ -115,7 +116,12 @@ impl View {
         let entries = found.entries.iter().filter_map(|entry| Some(Rotation::of(entry, policies.get(entry.account)?)));
         let rotations: Vec<Rotation> = entries.collect();
         let left_out = found.left_out.iter().filter(|left_out| asked.contains(left_out.account));
-        let left_out: Vec<Rotation> = left_out.map(|left_out| Rotation::left_out(left_out, until)).collect();
+        let left_out = left_out.map(|left_out| Rotation::left_out(left_out, until));
+        let stuck = chosen.iter().filter_map(|surveyed| {
+            let (held, _) = by_state(*self.stuck.get(&surveyed.managed.name)?)?;
+            Some(Rotation::stuck(surveyed, held, until))
+        });
+        let left_out: Vec<Rotation> = left_out.chain(stuck).collect();
         let mut late: Vec<Rotation> =
             rotations.iter().chain(&left_out).filter(|rotation| rotation.is_late()).cloned().collect();
         late.sort_by(|one, other| (one.expires_at, &one.account).cmp(&(other.expires_at, &other.account)));
@@ -171,18 +177,35 @@ impl Rotation {
         }
     }
 
-    /// It is late when its deadline comes before the plan ends.
     fn left_out(left_out: &LeftOut<'_>, until: Timestamp) -> Self {
-        let is_late = left_out.deadline.is_some_and(|deadline| deadline < until);
+        let LeftOut { account, deadline, expires_at, held } = left_out;
+        Self::without_place(account, (*deadline, *expires_at), Held::by(held), until)
+    }
+
+    /// What an operator must decide about finds no place before.
+    fn stuck(surveyed: &Surveyed, held: Held, until: Timestamp) -> Self {
+        let dates = surveyed.facts().and_then(|facts| facts.dates());
+        let (deadline, expires_at) = dates.map_or((None, None), |dates| (dates.deadline, dates.expires_at));
+        Self::without_place(&surveyed.managed.name, (deadline, expires_at), held, until)
+    }
+
+    /// It is late when its deadline comes before the plan ends.
+    fn without_place(
+        account: &AccountName,
+        (deadline, expires_at): (Option<Timestamp>, Option<Timestamp>),
+        held: Held,
+        until: Timestamp,
+    ) -> Self {
+        let is_late = deadline.is_some_and(|deadline| deadline < until);
         Self {
-            account: left_out.account.clone(),
+            account: account.clone(),
             at: None,
             reason: None,
             slot: None,
             window: None,
-            deadline: left_out.deadline,
-            expires_at: left_out.expires_at,
-            held: Some(Held::by(&left_out.held)),
+            deadline,
+            expires_at,
+            held: Some(held),
             trouble: is_late.then_some(LEFT_OUT),
         }
     }

@@ -1,21 +1,26 @@
 //! The look that plans and explanations rest on: lists, secrets, and what was first seen when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::account::{AccountName, Kind, Standing};
 use crate::domain::audit::Beginning;
 use crate::domain::plan::{Candidate, DAY, Limits, Pace};
+use crate::domain::rotation::State;
 use crate::domain::rule::Conflict;
 use crate::engine::accounts::{Discovery, Failure, Listed, Managed};
 use crate::engine::batch::{BadName, choose_one};
-use crate::engine::status::Presence;
+use crate::engine::status::{Inspected, Presence};
 use crate::engine::survey::Surveyed;
 use crate::engine::world::World;
 use crate::ports::observer::Fact;
 use crate::ports::vault::VaultError;
+
+/// Secrets that are looked into at once.
+const AT_ONCE: usize = 16;
 
 /// A name that does not choose one account, and what could not be listed, among which it may be.
 #[derive(Debug)]
@@ -45,6 +50,8 @@ pub(super) struct View {
     pub(super) begun: Vec<Beginning>,
     /// Accounts that a rule owns, whether the provider lists them or a vault alone tells of them.
     pub(super) accounts: Vec<(Surveyed, Presence)>,
+    /// Unfinished rotations that need an operator: nothing of theirs goes on by itself.
+    pub(super) stuck: HashMap<AccountName, State>,
     /// What could not be listed.
     pub(super) failures: Vec<Failure>,
     /// Vaults that could not be looked into for accounts that were not listed, by name.
@@ -66,13 +73,35 @@ impl World {
         found.retain(|(_, presence)| *presence != Presence::Gone);
         let now = found.iter().filter_map(|(managed, _)| managed.now()).max().unwrap_or_else(|| self.clock.wall());
         let (accounts, presences): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-        let accounts = self.survey(accounts).await.into_iter().zip(presences).collect();
+        let surveyed = self.survey(accounts).await.into_iter().zip(presences);
+        let looks = surveyed.map(|(surveyed, presence)| self.look_closer(surveyed, presence, &failures));
+        let looked: Vec<_> = futures::stream::iter(looks).buffered(AT_ONCE).collect().await;
+        let (mut accounts, mut stuck) = (Vec::new(), HashMap::new());
+        for (surveyed, presence, state) in looked {
+            stuck.extend(state.map(|state| (surveyed.managed.name.clone(), state)));
+            accounts.push((surveyed, presence));
+        }
         let begun = self.begun_since(now.checked_sub(DAY).unwrap_or(Timestamp::MIN)).await;
-        View { lists, begun, accounts, failures, vaults, conflicts, now }
+        View { lists, begun, accounts, stuck, failures, vaults, conflicts, now }
     }
 }
 
 impl World {
+    /// Looks into the secret of an account whose rotation is unfinished: whether an operator is needed.
+    async fn look_closer(
+        &self,
+        surveyed: Surveyed,
+        presence: Presence,
+        failures: &[Failure],
+    ) -> (Surveyed, Presence, Option<State>) {
+        if !surveyed.status.as_ref().is_ok_and(|status| status.unfinished) {
+            return (surveyed, presence, None);
+        }
+        let Inspected { surveyed, presence, state, .. } = self.inspect_one(surveyed, presence, failures).await;
+        let is_stuck = matches!(state, State::Held | State::Frozen(_) | State::RollbackStopped(_));
+        (surveyed, presence, is_stuck.then_some(state))
+    }
+
     /// What counts for caps and rates; nothing when the journal cannot tell, which is told.
     async fn begun_since(&self, since: Timestamp) -> Vec<Beginning> {
         self.journal.beginnings(since).await.unwrap_or_else(|error| {
@@ -93,7 +122,8 @@ impl View {
     /// The accounts that the daemon rotates by itself, as the planner is given them.
     pub(super) fn candidates(&self) -> Vec<Candidate<'_>> {
         let in_use = self.accounts.iter().filter(|(surveyed, _)| surveyed.managed.account.standing == Standing::Active);
-        in_use.filter_map(|(surveyed, _)| candidate(surveyed)).collect()
+        let goes_on = in_use.filter(|(surveyed, _)| !self.stuck.contains_key(&surveyed.managed.name));
+        goes_on.filter_map(|(surveyed, _)| candidate(surveyed)).collect()
     }
 
     /// The accounts that answer to names, and belong to a tenant if one is named; no names choose all.
