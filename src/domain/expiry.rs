@@ -133,12 +133,12 @@ mod tests {
         Expiry { deadline: at(-margin), expires_at: at(0) }
     }
 
-    fn soon(hours: i64) -> Option<Told> {
-        Some(Told { at: at(hours), stage: Stage::Soon })
+    fn soon(hours: i64) -> Told {
+        Told { at: at(hours), stage: Stage::Soon }
     }
 
-    fn expired(hours: i64) -> Option<Told> {
-        Some(Told { at: at(hours), stage: Stage::Expired })
+    fn expired(hours: i64) -> Told {
+        Told { at: at(hours), stage: Stage::Expired }
     }
 
     #[test]
@@ -147,24 +147,24 @@ mod tests {
         for (now, last, told, why) in [
             (-97, None, None, "before the deadline there is nothing to tell"),
             (-96, None, tells_soon, "the deadline"),
-            (-95, soon(-96), None, "told an hour ago"),
-            (-73, soon(-96), None, "told 23 hours ago"),
-            (-72, soon(-96), tells_soon, "a day later"),
-            (-30, soon(-96), tells_soon, "after a long silence"),
-            (-25, soon(-30), None, "no day has passed, and more than one is left"),
-            (-24, soon(-30), tells_soon, "the last day begins"),
-            (-23, soon(-24), tells_soon, "hourly in the last day"),
-            (-1, soon(-1), None, "just told"),
-            (0, soon(-1), tells_expired, "expired"),
-            (0, soon(0), tells_expired, "whatever was told this very moment"),
-            (0, expired(0), None, "just told"),
-            (1, expired(0), tells_expired, "hourly in the first day"),
-            (24, expired(23), tells_expired, "still"),
-            (25, expired(24), None, "daily afterwards"),
-            (48, expired(24), tells_expired, "a day later"),
-            (2400, expired(24), tells_expired, "for ever"),
-            (-48, soon(-40), tells_soon, "told in the future: a clock was set back"),
-            (-48, expired(10), tells_soon, "told of as expired, which it is not: a clock was set back"),
+            (-95, Some(soon(-96)), None, "told an hour ago"),
+            (-73, Some(soon(-96)), None, "told 23 hours ago"),
+            (-72, Some(soon(-96)), tells_soon, "a day later"),
+            (-30, Some(soon(-96)), tells_soon, "after a long silence"),
+            (-25, Some(soon(-30)), None, "no day has passed, and more than one is left"),
+            (-24, Some(soon(-30)), tells_soon, "the last day begins"),
+            (-23, Some(soon(-24)), tells_soon, "hourly in the last day"),
+            (-1, Some(soon(-1)), None, "just told"),
+            (0, Some(soon(-1)), tells_expired, "expired"),
+            (0, Some(soon(0)), tells_expired, "whatever was told this very moment"),
+            (0, Some(expired(0)), None, "just told"),
+            (1, Some(expired(0)), tells_expired, "hourly in the first day"),
+            (24, Some(expired(23)), tells_expired, "still"),
+            (25, Some(expired(24)), None, "daily afterwards"),
+            (48, Some(expired(24)), tells_expired, "a day later"),
+            (2400, Some(expired(24)), tells_expired, "for ever"),
+            (-48, Some(soon(-40)), tells_soon, "told in the future: a clock was set back"),
+            (-48, Some(expired(10)), tells_soon, "told of as expired, which it is not: a clock was set back"),
         ] {
             assert_eq!(expiry(96).alert(at(now), last), told, "{now}: {why}");
         }

@@ -220,7 +220,9 @@ impl Engine {
         match begun {
             Ok(begun) => {
                 let here = self.gateway_time().unwrap_or_else(|| self.world.clock.wall());
-                begun.iter().for_each(|begun| begun.count(&mut self.pace, happened(begun.at, here, now)));
+                for begun in &begun {
+                    begun.count(&mut self.pace, happened(begun.at, here, now));
+                }
                 self.past = Past::Known;
             }
             Err(error) => {
