@@ -10,7 +10,7 @@ use crate::engine::ahead::{Explanation, Life, Next, OwnedBy, Rotation};
 /// Everything that there is to say, in the time of `zone`; the rule is one of `file`.
 #[must_use]
 pub fn explain_text(explanation: &Explanation, file: &str, zone: &TimeZone) -> String {
-    let mut table = table(["", &explanation.account.to_string()]);
+    let mut table = table(["", &explanation.account]);
     let mut row = |title: &str, text: String, colour: Color| {
         table.add_row([Cell::new(title), Cell::new(text).fg(colour)]);
     };
@@ -126,7 +126,7 @@ fn owned(rule: &OwnedBy, file: &str) -> Vec<(&'static str, String)> {
         ("windows", list(&rule.windows, "none: any time will do")),
         ("blackouts", list(&rule.blackouts, "none")),
         ("vault", rule.vault.clone()),
-        ("secret", rule.secret.to_string()),
+        ("secret", rule.secret.clone()),
     ]
 }
 

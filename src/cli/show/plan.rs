@@ -68,8 +68,8 @@ fn calendar(rotations: &[Rotation], zone: &TimeZone) -> String {
             Cell::new(day.map_or_else(String::new, name)),
             Cell::new(moment.strftime("%H:%M")),
             Cell::new(&rotation.account),
-            Cell::new(rotation.reason.unwrap_or("-")),
-            Cell::new(rotation.window.as_deref().or(rotation.slot).unwrap_or("-")),
+            Cell::new(rotation.reason.as_deref().unwrap_or("-")),
+            Cell::new(rotation.window.as_deref().or(rotation.slot.as_deref()).unwrap_or("-")),
             Cell::new(remark(rotation)).fg(colour(rotation)),
         ]);
     }
@@ -103,9 +103,9 @@ fn others(plan: &PlanReport) -> Vec<String> {
     let waiting = plan.left_out.iter().filter(|rotation| !rotation.is_late());
     let waiting = waiting.map(|rotation| {
         let held = held(rotation).unwrap_or_else(|| "its turn".to_owned());
-        (rotation.account.to_string(), format!("waits beyond the plan: {held}"))
+        (rotation.account.clone(), format!("waits beyond the plan: {held}"))
     });
-    let unplanned = plan.unplanned.iter().map(|unplanned| (unplanned.account.to_string(), unplanned.reason.clone()));
+    let unplanned = plan.unplanned.iter().map(|unplanned| (unplanned.account.clone(), unplanned.reason.clone()));
     let rest: Vec<(String, String)> = waiting.chain(unplanned).collect();
     let mut parts = Vec::new();
     if !rest.is_empty() {
@@ -131,7 +131,7 @@ fn timed(rotations: &[Rotation]) -> impl Iterator<Item = (Timestamp, &Rotation)>
 }
 
 fn remark(rotation: &Rotation) -> String {
-    let trouble = rotation.trouble.map(|trouble| trouble.replace('-', " "));
+    let trouble = rotation.trouble.as_ref().map(|trouble| trouble.replace('-', " "));
     let held = held(rotation).map(|held| format!("held by {held}"));
     trouble.into_iter().chain(held).collect::<Vec<_>>().join("; ")
 }

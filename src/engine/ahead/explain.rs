@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::plan::{Held, PlanRequest, Rotation, window};
 use super::view::{NotFound, View};
-use crate::domain::account::{AccountId, AccountName, Standing};
+use crate::domain::account::{AccountName, Standing};
 use crate::domain::due::{Dates, Due, Facts, Slot, Why, due};
 use crate::domain::exit::Exit;
 use crate::domain::plan::Limits;
@@ -15,7 +16,6 @@ use crate::domain::policy::Policy;
 use crate::domain::rotation::State;
 use crate::domain::rule::Conflict;
 use crate::domain::schedule::span::Span;
-use crate::domain::secret::SecretName;
 use crate::engine::accounts::Managed;
 use crate::engine::batch::choose_one;
 use crate::engine::report::{HELD, provider_exit, vault_exit, waiting_exit};
@@ -23,16 +23,18 @@ use crate::engine::status::{Inspected, Presence};
 use crate::engine::world::World;
 
 /// Everything about when an account rotates.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// How a command ends because of it.
+    #[schemars(with = "String")]
     pub exit: Exit,
     /// When it was asked, in the time by which the account is planned.
+    #[schemars(with = "String")]
     pub now: Timestamp,
     /// The account.
-    pub account: AccountName,
+    pub account: String,
     /// The provider's identifier.
-    pub id: Option<AccountId>,
+    pub id: Option<String>,
     /// What the provider says of it; none while it cannot be asked.
     pub standing: Option<String>,
     /// What the configuration says of it; none when no rule owns it.
@@ -44,13 +46,13 @@ pub struct Explanation {
     /// Its next rotation, as rates, caps and everybody else leave it; none when none is planned.
     pub planned: Option<Rotation>,
     /// Where its rotation stands: a label of [`State`]; none when no rule owns it.
-    pub state: Option<&'static str>,
+    pub state: Option<String>,
     /// What holds it back, or will.
     pub held: Vec<Held>,
 }
 
 /// What the configuration says of an account.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct OwnedBy {
     /// Where the rule begins in the configuration's file, from 1.
     pub line: usize,
@@ -59,7 +61,7 @@ pub struct OwnedBy {
     /// The vault.
     pub vault: String,
     /// Where the password goes.
-    pub secret: SecretName,
+    pub secret: String,
     /// The policy's windows, as the configuration writes them.
     pub windows: Vec<String>,
     /// The policy's blackouts, the same.
@@ -67,27 +69,31 @@ pub struct OwnedBy {
 }
 
 /// A password's life.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Life {
     /// What it is counted from.
+    #[schemars(with = "String")]
     pub counted_from: Timestamp,
     /// A label of [`Counted`](crate::domain::due::Counted).
-    pub counted: &'static str,
+    pub counted: String,
     /// The same, in words.
     pub counted_because: String,
     /// How many days it lasts; none when it does for ever.
     pub lasts_days: Option<i64>,
     /// Who says so: a label of [`LastsBy`](crate::engine::accounts::LastsBy).
-    pub lasts_by: &'static str,
+    pub lasts_by: String,
     /// The same, in words.
     pub lasts_because: String,
     /// When it expires.
+    #[schemars(with = "Option<String>")]
     pub expires_at: Option<Timestamp>,
     /// By when it is replaced, whatever windows and blackouts say.
+    #[schemars(with = "Option<String>")]
     pub deadline: Option<Timestamp>,
     /// How long before the expiry that is, in seconds.
     pub margin_s: i64,
     /// From when on it is to be replaced.
+    #[schemars(with = "String")]
     pub ideal: Timestamp,
     /// How long before the deadline the policy wants that, in seconds.
     pub rotate_before_s: i64,
@@ -96,27 +102,31 @@ pub struct Life {
     /// The policy's whole spread, in seconds.
     pub spread_s: i64,
     /// Before it no window is taken.
+    #[schemars(with = "String")]
     pub earliest: Timestamp,
 }
 
 /// When it is due.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Next {
     /// When; none when nothing will rotate it by itself.
+    #[schemars(with = "Option<String>")]
     pub at: Option<Timestamp>,
     /// Why it is due: a label of [`Reason`](crate::domain::due::Reason), or `paused`.
-    pub reason: &'static str,
+    pub reason: String,
     /// The same, in words.
     pub because: String,
     /// Why at that time: a label of [`Slot`].
-    pub slot: Option<&'static str>,
+    pub slot: Option<String>,
     /// The same, in words.
     pub place: Option<String>,
     /// The window, as the configuration writes it.
     pub window: Option<String>,
     /// When what is open there begins; none without windows.
+    #[schemars(with = "Option<String>")]
     pub opens: Option<Timestamp>,
     /// When it ends.
+    #[schemars(with = "Option<String>")]
     pub closes: Option<Timestamp>,
 }
 
@@ -143,14 +153,14 @@ impl World {
         Explanation {
             exit: exit.max(if late { Exit::Unavailable } else { Exit::Success }),
             now: view.now,
-            account: managed.name.clone(),
-            id: Some(managed.account.id.clone()),
+            account: managed.name.to_string(),
+            id: Some(managed.account.id.to_string()),
             standing: (*presence == Presence::Listed).then(|| managed.account.standing.to_string()),
             rule: Some(OwnedBy::of(managed)),
             life: surveyed.facts().and_then(|facts| Life::of(managed, &facts)),
             due: surveyed.facts().map(|facts| Next::of(view.now, &facts)),
             planned,
-            state: Some(state.label()),
+            state: Some(state.label().to_owned()),
             held,
         }
     }
@@ -176,8 +186,8 @@ impl World {
         let paused =
             surveyed.paused.as_ref().map(|paused| (Held::new("paused", paused.pause().to_string()), Exit::Success));
         let rotation = if unread.is_some() { None } else { by_state(*state) };
-        let told = [&paused, &rotation].into_iter().flatten().map(|(held, _)| held.by).collect::<Vec<_>>();
-        let paced = planned.and_then(|planned| planned.held.clone()).filter(|held| !told.contains(&held.by));
+        let told = [&paused, &rotation].into_iter().flatten().map(|(held, _)| held.by.as_str()).collect::<Vec<_>>();
+        let paced = planned.and_then(|planned| planned.held.clone()).filter(|held| !told.contains(&held.by.as_str()));
         let paced = paced.map(|held| (held, Exit::Success));
         [standing, unlisted, stopped, unread, paused, rotation, paced].into_iter().flatten().collect()
     }
@@ -223,8 +233,8 @@ impl View {
             exit: if conflict.is_some() { Exit::Configuration } else { Exit::Unavailable },
             now: self.now,
             standing: listed.map(|(_, listed)| listed.standing.to_string()),
-            id: listed.map(|(_, listed)| listed.id.clone()),
-            account,
+            id: listed.map(|(_, listed)| listed.id.to_string()),
+            account: account.to_string(),
             rule: None,
             life: None,
             due: None,
@@ -255,7 +265,7 @@ impl OwnedBy {
             line: rule.line,
             policy: rule.policy.name.clone(),
             vault: rule.vault.clone(),
-            secret: managed.secret.clone(),
+            secret: managed.secret.to_string(),
             windows: rule.policy.calendar.windows().iter().map(ToString::to_string).collect(),
             blackouts: rule.policy.calendar.blackouts().iter().map(ToString::to_string).collect(),
         }
@@ -270,10 +280,10 @@ impl Life {
         let margin = expires_at.zip(deadline).map(|(expires_at, deadline)| expires_at.duration_since(deadline));
         Some(Self {
             counted_from,
-            counted: counted.label(),
+            counted: counted.label().to_owned(),
             counted_because: counted.to_string(),
             lasts_days: facts.lasts.map(|lasts| lasts.as_hours() / 24),
-            lasts_by: managed.lasts_by.label(),
+            lasts_by: managed.lasts_by.label().to_owned(),
             lasts_because: managed.lasts_by.to_string(),
             expires_at,
             deadline,
@@ -291,7 +301,7 @@ impl Next {
     fn of(now: Timestamp, facts: &Facts<'_>) -> Self {
         let none = Self {
             at: None,
-            reason: "paused",
+            reason: "paused".to_owned(),
             because: String::new(),
             slot: None,
             place: None,
@@ -301,15 +311,15 @@ impl Next {
         };
         let found = due(now, facts);
         match found {
-            Due::Never(reason) => Self { reason: reason.label(), because: reason.to_string(), ..none },
+            Due::Never(reason) => Self { reason: reason.label().to_owned(), because: reason.to_string(), ..none },
             Due::Paused(pause) => Self { at: pause.until, because: pause.to_string(), ..none },
             Due::Now(Why { reason, slot }) | Due::At(_, Why { reason, slot }) => {
                 let span = open(slot);
                 Self {
                     at: found.time(now),
-                    reason: reason.label(),
+                    reason: reason.label().to_owned(),
                     because: reason.to_string(),
-                    slot: Some(slot.label()),
+                    slot: Some(slot.label().to_owned()),
                     place: Some(slot.to_string()),
                     window: window(slot, facts.policy),
                     opens: span.map(|span| span.from),

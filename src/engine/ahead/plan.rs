@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::explain::by_state;
 use super::view::{NotFound, Unlisted, View};
@@ -17,25 +18,31 @@ use crate::engine::survey::Surveyed;
 use crate::engine::world::World;
 
 /// What is asked of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PlanRequest {
     /// How many days it covers, from now.
     pub days: u16,
     /// Whose rotations are told: names, full names, or names of secrets; all when there are none. Everybody is planned for,
     /// since all of them share rates.
+    #[serde(default)]
     pub names: Vec<String>,
     /// The tenant whose accounts are told; none for all.
+    #[serde(default)]
     pub tenant: Option<String>,
 }
 
 /// What rotates when, and who cannot make it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PlanReport {
     /// How a command ends because of it.
+    #[schemars(with = "String")]
     pub exit: Exit,
     /// When it begins.
+    #[schemars(with = "String")]
     pub from: Timestamp,
     /// When it ends.
+    #[schemars(with = "String")]
     pub until: Timestamp,
     /// The accounts that it tells of.
     pub accounts: usize,
@@ -54,42 +61,45 @@ pub struct PlanReport {
 }
 
 /// One rotation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rotation {
     /// The account.
-    pub account: AccountName,
+    pub account: String,
     /// When it begins; none when it finds no place in the plan.
+    #[schemars(with = "Option<String>")]
     pub at: Option<Timestamp>,
     /// Why it is due: a label of [`Reason`](crate::domain::due::Reason).
-    pub reason: Option<&'static str>,
+    pub reason: Option<String>,
     /// Why at that time: a label of [`Slot`].
-    pub slot: Option<&'static str>,
+    pub slot: Option<String>,
     /// The window that it is in, as the configuration writes it.
     pub window: Option<String>,
     /// By when it should be done; none when the password never expires.
+    #[schemars(with = "Option<String>")]
     pub deadline: Option<Timestamp>,
     /// When the password that it replaces expires; none when it never does.
+    #[schemars(with = "Option<String>")]
     pub expires_at: Option<Timestamp>,
     /// What held it back, if anything did.
     pub held: Option<Held>,
     /// What is wrong with it: a label of [`Trouble`], or `left-out`.
-    pub trouble: Option<&'static str>,
+    pub trouble: Option<String>,
 }
 
 /// What holds a rotation back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Held {
     /// The stable label, of [`Hold`] where rates, caps and pauses hold it.
-    pub by: &'static str,
+    pub by: String,
     /// In words.
     pub because: String,
 }
 
 /// An account without a place in the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unplanned {
     /// The account.
-    pub account: AccountName,
+    pub account: String,
     /// Why.
     pub reason: String,
 }
@@ -158,22 +168,22 @@ fn unplanned(surveyed: &Surveyed) -> Option<Unplanned> {
         (Ok(_), Some(Due::Never(reason))) => reason.to_string(),
         (Ok(_), _) => return None,
     };
-    Some(Unplanned { account: surveyed.managed.name.clone(), reason })
+    Some(Unplanned { account: surveyed.managed.name.to_string(), reason })
 }
 
 impl Rotation {
     fn of(entry: &Entry<'_>, policy: &Policy) -> Self {
         let Why { reason, slot } = entry.why;
         Self {
-            account: entry.account.clone(),
+            account: entry.account.to_string(),
             at: Some(entry.at),
-            reason: Some(reason.label()),
-            slot: Some(slot.label()),
+            reason: Some(reason.label().to_owned()),
+            slot: Some(slot.label().to_owned()),
             window: window(slot, policy),
             deadline: entry.deadline,
             expires_at: entry.expires_at,
             held: entry.held.as_ref().map(Held::by),
-            trouble: entry.trouble().map(Trouble::label),
+            trouble: entry.trouble().map(|trouble| trouble.label().to_owned()),
         }
     }
 
@@ -198,7 +208,7 @@ impl Rotation {
     ) -> Self {
         let is_late = deadline.is_some_and(|deadline| deadline < until);
         Self {
-            account: account.clone(),
+            account: account.to_string(),
             at: None,
             reason: None,
             slot: None,
@@ -206,7 +216,7 @@ impl Rotation {
             deadline,
             expires_at,
             held: Some(held),
-            trouble: is_late.then_some(LEFT_OUT),
+            trouble: is_late.then(|| LEFT_OUT.to_owned()),
         }
     }
 
@@ -214,17 +224,17 @@ impl Rotation {
     #[must_use]
     pub fn is_late(&self) -> bool {
         const LATE: [&str; 3] = [Trouble::Expired.label(), Trouble::Late.label(), LEFT_OUT];
-        self.trouble.is_some_and(|trouble| LATE.contains(&trouble))
+        self.trouble.as_deref().is_some_and(|trouble| LATE.contains(&trouble))
     }
 }
 
 impl Held {
-    pub(super) const fn new(by: &'static str, because: String) -> Self {
-        Self { by, because }
+    pub(super) fn new(by: &str, because: String) -> Self {
+        Self { by: by.to_owned(), because }
     }
 
     fn by(hold: &Hold) -> Self {
-        Self { by: hold.label(), because: hold.to_string() }
+        Self::new(hold.label(), hold.to_string())
     }
 }
 

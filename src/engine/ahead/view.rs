@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::StreamExt;
 use jiff::Timestamp;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::account::{AccountName, Kind, Standing};
+use crate::domain::account::{AccountName, Standing};
 use crate::domain::audit::Beginning;
 use crate::domain::plan::{Candidate, DAY, Limits, Pace};
 use crate::domain::rotation::State;
@@ -32,12 +33,12 @@ pub struct NotFound {
 }
 
 /// A kind of account that could not be listed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Unlisted {
     /// The tenant.
     pub tenant: String,
     /// The kind.
-    pub kind: Kind,
+    pub kind: String,
     /// Why, and the remedy.
     pub error: String,
 }
@@ -143,7 +144,7 @@ impl View {
     pub(super) fn unlisted(&self) -> Vec<Unlisted> {
         let unlisted = |Failure { tenant, kind, error }: &Failure| Unlisted {
             tenant: tenant.clone(),
-            kind: *kind,
+            kind: kind.to_string(),
             error: error.to_string(),
         };
         self.failures.iter().map(unlisted).collect()
