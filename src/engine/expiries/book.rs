@@ -240,3 +240,140 @@ impl State {
 fn source(account: &AccountName) -> Source {
     (account.tenant.clone(), account.kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::ports::provider::ProviderError;
+
+    /// Clocks that are set by hand.
+    #[derive(Default)]
+    struct Hands(Mutex<(Timestamp, Duration)>);
+
+    #[async_trait]
+    impl Clock for Hands {
+        fn wall(&self) -> Timestamp {
+            self.0.lock().unwrap().0
+        }
+
+        fn boot(&self) -> Duration {
+            self.0.lock().unwrap().1
+        }
+
+        async fn sleep(&self, _: Duration) {
+            std::future::pending().await
+        }
+    }
+
+    /// A point in time, in hours.
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
+    }
+
+    fn account(name: &str) -> AccountName {
+        AccountName { tenant: "main".to_owned(), kind: Kind::SubAccount, name: name.to_owned() }
+    }
+
+    /// It expires at `hours`, and has a margin of two days.
+    fn expires(hours: i64) -> Expiry {
+        Expiry { deadline: at(hours - 48), expires_at: at(hours) }
+    }
+
+    fn kept(name: &str, hours: i64) -> Kept {
+        Kept { account: account(name), expiry: expires(hours), told: None }
+    }
+
+    struct Room {
+        hands: Arc<Hands>,
+        book: Book,
+    }
+
+    impl Room {
+        fn new() -> Self {
+            let hands = Arc::new(Hands(Mutex::new((at(1000), Duration::ZERO))));
+            Self { book: Book::new(hands.clone()), hands }
+        }
+
+        /// Time passes, by both clocks.
+        fn pass(&self, time: Duration) {
+            let mut hands = self.hands.0.lock().unwrap();
+            *hands = (hands.0 + time, hands.1 + time);
+        }
+
+        fn shows(&self, now: Timestamp, found: &[(&AccountName, Outlook)], whole: bool) {
+            self.book.note(&Fact::Expiries { tenant: "main", kind: Kind::SubAccount, now, found, whole });
+        }
+
+        /// Whose alerts there are now.
+        fn told(&self) -> Vec<(String, Stage)> {
+            let alerts = self.book.look().alerts;
+            alerts.into_iter().map(|alert| (alert.account.name, alert.stage)).collect()
+        }
+    }
+
+    #[test]
+    fn the_gateways_time_counts_wherever_the_wall_clock_is_set_to() {
+        let (room, a) = (Room::new(), account("a"));
+        room.shows(at(1000), &[(&a, Outlook::Expires(expires(2000)))], true);
+        for wall in [at(90_000), at(-90_000)] {
+            room.hands.0.lock().unwrap().0 = wall;
+            assert_eq!(room.told(), [], "the wall clock says {wall}");
+        }
+        room.pass(Duration::from_hours(1000));
+        assert_eq!(room.told(), [("a".to_owned(), Stage::Expired)]);
+    }
+
+    #[test]
+    fn what_was_known_before_is_told_when_no_look_will_show_more() {
+        let error = ProviderError::Keys("none".to_owned());
+        let away = Fact::NotDiscovered { tenant: "main", kind: Kind::SubAccount, error: &error };
+        let a = account("a");
+        for (name, confirm) in [
+            ("the list cannot be had", Box::new(|room: &Room| room.book.note(&away)) as Box<dyn Fn(&Room)>),
+            ("the secret cannot be read", Box::new(|room| room.shows(at(1000), &[(&a, Outlook::Unknown)], true))),
+            ("five minutes have passed", Box::new(|room| room.pass(GRACE))),
+        ] {
+            let room = Room::new();
+            room.book.remember(vec![kept("a", 999)]);
+            assert_eq!(room.told(), [], "it may have been rotated while this did not run");
+            confirm(&room);
+            assert_eq!(room.told(), [("a".to_owned(), Stage::Expired)], "{name}");
+            assert_eq!(room.told(), [], "once");
+        }
+        let room = Room::new();
+        room.book.remember(vec![kept("a", 999)]);
+        room.shows(at(1000), &[(&a, Outlook::Expires(expires(3000)))], true);
+        assert_eq!(room.told(), [], "it was rotated");
+    }
+
+    #[test]
+    fn what_is_gone_or_means_another_password_is_forgotten_and_so_it_is_kept() {
+        let (room, a, b, c) = (Room::new(), account("a"), account("b"), account("c"));
+        let soon = Outlook::Expires(expires(1010));
+        room.shows(at(1000), &[(&a, soon), (&b, soon), (&c, soon)], true);
+        assert_eq!(room.told().len(), 3);
+        assert_eq!(room.book.changes().len(), 3);
+        assert_eq!(room.book.changes(), [], "nothing has changed since");
+        room.shows(
+            at(1000),
+            &[(&a, Outlook::Expires(expires(1011))), (&b, Outlook::Never), (&c, Outlook::Unknown)],
+            true,
+        );
+        assert_eq!(room.told(), [("a".to_owned(), Stage::Soon)], "another password is another life");
+        let changes = room.book.changes();
+        assert!(changes.len() == 2 && changes[1] == Change::Forget(b.clone()), "{changes:?}");
+        room.book.not_kept(&changes);
+        assert_eq!(room.book.changes(), changes, "what could not be kept is to be kept still");
+        room.shows(at(1000), &[(&b, soon)], false);
+        room.shows(at(1000), &[(&a, soon)], true);
+        assert_eq!(room.book.changes().iter().filter(|change| matches!(change, Change::Forget(_))).count(), 2);
+        room.book.retain(&[("other".to_owned(), Kind::SubAccount)]);
+        assert_eq!(room.book.changes(), [Change::Forget(a)], "the configuration speaks of it no more");
+        room.book.remember(vec![kept("a", 999)]);
+        room.pass(GRACE);
+        assert_eq!((room.told(), room.book.look().next), (Vec::new(), None));
+    }
+}
