@@ -71,7 +71,7 @@ pub enum Command {
     /// Take a pause back
     Resume(Resume),
     /// List what is paused, since when, until when, by whom and what for
-    Pauses,
+    Pauses(Alone),
     /// Tell where every account stands: what is unfinished, since when, and what it waits for
     #[command(after_help = STATUS)]
     Status(Alone),

@@ -9,7 +9,7 @@ mod plan;
 pub use emergency::{EmergencyAnswer, Failed, State, emergency_page};
 pub use explain::explain_text;
 pub use history::{history_table, verdict};
-pub use pauses::{paused, pauses_table, resumed, why_paused};
+pub use pauses::{PausedLine, TargetLine, paused, pauses_table, resumed, why_paused};
 pub use plan::plan_text;
 
 use std::io::Write;

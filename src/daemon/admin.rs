@@ -8,11 +8,13 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::history::{self, HistoryAsked};
+use super::pausing::{self, Keeper, PauseAsked, ResumeAsked};
 use super::reload::{self, ReloadAsked};
 use super::rotating::{self, RotateAsked};
 use super::{ask, status, wire};
@@ -96,12 +98,22 @@ fn router(operations: Operations) -> Router {
         .route(ask::HISTORY, get(tell_history))
         .route(ask::RELOAD, post(tell_reload))
         .route(ask::ROTATE, post(rotate))
+        .route(ask::PAUSE, post(pause))
+        .route(ask::RESUME, post(resume))
+        .route(ask::PAUSES, get(tell_pauses))
         .with_state(operations)
 }
 
 impl Operations {
     fn now(&self) -> Arc<Current> {
         Arc::clone(&self.hands.current.borrow())
+    }
+
+    /// What is in force, and its world to look at: whoever asks is told, and the daemon's own log need not hear of every look.
+    fn looking(&self) -> (Arc<Current>, World) {
+        let current = self.now();
+        let world = current.world.heard_by(Arc::new(Unheard));
+        (current, world)
     }
 }
 
@@ -114,16 +126,12 @@ async fn greet(State(operations): State<Operations>) -> Response {
 }
 
 async fn tell_status(State(operations): State<Operations>) -> Response {
-    // Whoever asks is told; the daemon's own log need not hear of every look.
-    let world = operations.now().world.heard_by(Arc::new(Unheard));
+    let (_, world) = operations.looking();
     answer(&status::look(&world).await)
 }
 
 async fn tell_history(State(operations): State<Operations>, Query(asked): Query<HistoryAsked>) -> Response {
-    match history::tell(&operations.now().config, asked).await {
-        Ok(told) => answer(&told),
-        Err(failure) => refuse(&failure.refusal()),
-    }
+    told(history::tell(&operations.now().config, asked).await.map_err(|failure| failure.refusal()))
 }
 
 async fn tell_reload(
@@ -157,6 +165,48 @@ async fn rotate(
             let cause = peer.cause(asked.deed().command(), reason);
             rotating::rotate(operations.now(), operations.hands.engine, asked, cause)
         }
+        Err(refusal) => refuse(&refusal),
+    }
+}
+
+async fn pause(
+    State(operations): State<Operations>,
+    Extension(peer): Extension<Peer>,
+    Asked(asked): Asked<PauseAsked>,
+) -> Response {
+    let (current, world) = operations.looking();
+    let keeper = Keeper { config: &current.config, journal: world.journal.as_ref(), world: Some(&world) };
+    let paused = match reason(asked.reason.clone()) {
+        Ok(reason) => keeper.pause(asked, &peer.cause("pause", reason)).await.map_err(|failure| failure.refusal()),
+        Err(refusal) => Err(refusal),
+    };
+    operations.hands.engine.caller.look();
+    told(paused)
+}
+
+async fn resume(
+    State(operations): State<Operations>,
+    Extension(peer): Extension<Peer>,
+    Asked(asked): Asked<ResumeAsked>,
+) -> Response {
+    let (current, world) = operations.looking();
+    let keeper = Keeper { config: &current.config, journal: world.journal.as_ref(), world: Some(&world) };
+    let resumed = match reason(asked.reason.clone()) {
+        Ok(reason) => keeper.resume(asked, &peer.cause("resume", reason)).await.map_err(|failure| failure.refusal()),
+        Err(refusal) => Err(refusal),
+    };
+    operations.hands.engine.caller.look();
+    told(resumed)
+}
+
+async fn tell_pauses(State(operations): State<Operations>) -> Response {
+    let pauses = pausing::pauses(operations.now().world.journal.as_ref()).await;
+    told(pauses.map_err(|failure| failure.refusal()))
+}
+
+fn told(done: Result<impl Serialize, Refusal>) -> Response {
+    match done {
+        Ok(document) => answer(&document),
         Err(refusal) => refuse(&refusal),
     }
 }

@@ -15,6 +15,12 @@ pub(super) const HISTORY: &str = "/v1/history";
 
 /// Rotating accounts.
 pub(super) const ROTATE: &str = "/v1/rotate";
+/// Pausing.
+pub(super) const PAUSE: &str = "/v1/pause";
+/// Taking a pause back.
+pub(super) const RESUME: &str = "/v1/resume";
+/// What is paused.
+pub(super) const PAUSES: &str = "/v1/pauses";
 /// Reading the configuration again.
 pub(super) const RELOAD: &str = "/v1/reload";
 

@@ -138,9 +138,18 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Plan(args) => ahead::plan(&configured(file)?, args, json).await,
         Command::Explain(args) => ahead::explain(&configured(file)?, &args, json).await,
-        Command::Pause(args) => pausing::pause_command(&configured(file)?, args, json).await,
-        Command::Resume(args) => pausing::resume_command(&configured(file)?, args, json).await,
-        Command::Pauses => pausing::pauses_command(&configured(file)?, json).await,
+        Command::Pause(args) => {
+            let (config, daemon) = with_daemon(file, args.alone).await?;
+            pausing::pause_command(&config, daemon, args, json).await
+        }
+        Command::Resume(args) => {
+            let (config, daemon) = with_daemon(file, args.alone).await?;
+            pausing::resume_command(&config, daemon, args, json).await
+        }
+        Command::Pauses(alone) => {
+            let (config, daemon) = with_daemon(file, alone).await?;
+            pausing::pauses_command(&config, daemon, json).await
+        }
         Command::Status(alone) => {
             let (config, daemon) = with_daemon(file, alone).await?;
             status::status(&config, daemon, json).await

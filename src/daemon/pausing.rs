@@ -4,18 +4,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use jiff::Zoned;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
 use super::acts;
+use super::ask;
 use super::command::Failure;
 use super::log::LogObserver;
 use super::machine::SystemClock;
 use super::no_journal::NoJournal;
 use super::rotate::unknown;
 use super::wire::{self, Wired, journal_exit};
-use crate::cli::args::{self, WhichPause};
-use crate::cli::show;
+use crate::admin::client::Daemon;
+use crate::cli::args::{self, BadEnd, Lasting, WhichPause};
+use crate::cli::show::{self, PausedLine, TargetLine};
 use crate::config::Config;
 use crate::domain::Timestamp;
 use crate::domain::account::AccountName;
@@ -30,41 +34,169 @@ use crate::ports::clock::Clock;
 use crate::ports::journal::{Journal, JournalError};
 
 /// What is paused, or has just been.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct PauseReport {
+    #[schemars(with = "String")]
     exit: Exit,
-    pub(super) paused: Vec<Paused>,
+    pub(super) paused: Vec<PausedLine>,
 }
 
 /// What is not paused any more.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct ResumeReport {
+    #[schemars(with = "String")]
     exit: Exit,
     pub(super) resumed: Vec<Resumed>,
 }
 
 /// What became of one thing that was to be resumed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Resumed {
     #[serde(flatten)]
-    pub(super) target: Target,
+    pub(super) target: TargetLine,
     /// Whether it was paused.
     pub(super) was_paused: bool,
     /// What is still paused of it, by other words.
-    pub(super) still: Vec<Paused>,
+    pub(super) still: Vec<PausedLine>,
+}
+
+/// Asks for a pause.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PauseAsked {
+    /// What is to be paused.
+    of: Which,
+    /// How long, such as `36h`, `2d` or `P1M`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lasting: Option<String>,
+    /// Until then; until it is resumed when neither is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    until: Option<Timestamp>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+}
+
+/// Asks for a pause to be taken back.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResumeAsked {
+    /// What is to be resumed.
+    of: Which,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+}
+
+/// What a pause is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Which {
+    /// Accounts: login ids, Data Forest names, tenant/kind/name, or names of secrets.
+    Names(Vec<String>),
+    /// Every account of a tenant, those that come later among them.
+    Tenant(String),
+    /// Everything.
+    All,
+}
+
+impl PauseAsked {
+    fn end(&self, now: &Zoned) -> Result<Option<Timestamp>, BadEnd> {
+        match &self.lasting {
+            Some(lasting) => lasting.parse::<Lasting>()?.end(now).map(Some),
+            None => Ok(self.until),
+        }
+    }
+}
+
+impl From<WhichPause> for Which {
+    fn from(which: WhichPause) -> Self {
+        match which {
+            WhichPause { tenant: Some(tenant), .. } => Self::Tenant(tenant),
+            WhichPause { all: true, .. } => Self::All,
+            WhichPause { names, .. } => Self::Names(names),
+        }
+    }
+}
+
+/// Who keeps pauses, and who can be asked for accounts.
+pub(super) struct Keeper<'a> {
+    pub(super) config: &'a Config,
+    pub(super) journal: &'a dyn Journal,
+    /// None where one has to be wired, which many pauses do without.
+    pub(super) world: Option<&'a World>,
+}
+
+impl Keeper<'_> {
+    /// Pauses what is asked for.
+    pub(super) async fn pause(&self, asked: PauseAsked, cause: &Cause) -> Result<PauseReport, Failure> {
+        let now = SystemClock.wall();
+        let until = asked.end(&now.to_zoned(self.config.time_zone.clone()));
+        let until = until.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        let targets = match wide(&asked.of, self.config.tenants.keys())? {
+            Some(target) => vec![target],
+            None => self.named(&asked.of).await?,
+        };
+        pause(self.journal, targets, (now, until), cause).await
+    }
+
+    /// Resumes what is asked for.
+    pub(super) async fn resume(&self, asked: ResumeAsked, cause: &Cause) -> Result<ResumeReport, Failure> {
+        let pauses = self.journal.pauses().await.map_err(|error| failure(&error))?;
+        let tenants = self.config.tenants.keys().chain(paused_tenants(&pauses));
+        let targets = match wide(&asked.of, tenants)? {
+            Some(target) => vec![target],
+            // What is paused is known here, whatever the provider says now.
+            None => match paused_by_name(&pauses, asked.of.names())? {
+                Some(targets) => targets,
+                None => self.named(&asked.of).await?,
+            },
+        };
+        resume(self.journal, targets, cause).await
+    }
+
+    async fn named(&self, which: &Which) -> Result<Vec<Target>, Failure> {
+        match self.world {
+            Some(world) => named(world, which.names()).await,
+            None => named(&looking(self.config).await?.world, which.names()).await,
+        }
+    }
+}
+
+impl Which {
+    fn names(&self) -> &[String] {
+        match self {
+            Self::Names(names) => names,
+            Self::Tenant(_) | Self::All => &[],
+        }
+    }
 }
 
 /// `pause`.
-pub(super) async fn pause_command(config: &Config, words: args::Pause, json: bool) -> Result<Exit, Failure> {
-    let now = SystemClock.wall();
-    let end = words.end(&now.to_zoned(config.time_zone.clone()));
-    let until = end.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    let targets = match wide(&words.which, config.tenants.keys())? {
-        Some(target) => vec![target],
-        None => named(&looking(config).await?.world, &words.which.names).await?,
+pub(super) async fn pause_command(
+    config: &Config,
+    daemon: Option<Daemon>,
+    words: args::Pause,
+    json: bool,
+) -> Result<Exit, Failure> {
+    let end = if words.lasting.is_some() {
+        Ok(None)
+    } else {
+        words.end(&SystemClock.wall().to_zoned(config.time_zone.clone()))
     };
-    let journal = wire::journal(config).await?;
-    let report = pause(&journal, targets, (now, until), &acts::cause("pause", &words.why)).await?;
+    let until = end.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let lasting = words.lasting.map(|lasting| lasting.to_string());
+    let reason = words.why.reason.as_ref().map(ToString::to_string);
+    let asked = PauseAsked { of: words.which.into(), lasting, until, reason };
+    let report = match daemon {
+        Some(daemon) => daemon.post(ask::PAUSE, &asked).await?,
+        None => {
+            let journal = wire::journal(config).await?;
+            let keeper = Keeper { config, journal: &journal, world: None };
+            keeper.pause(asked, &acts::cause("pause", &words.why)).await?
+        }
+    };
     if json {
         show::print_json(&report);
     } else {
@@ -74,19 +206,22 @@ pub(super) async fn pause_command(config: &Config, words: args::Pause, json: boo
 }
 
 /// `resume`.
-pub(super) async fn resume_command(config: &Config, words: args::Resume, json: bool) -> Result<Exit, Failure> {
-    let journal = wire::journal(config).await?;
-    let pauses = journal.pauses().await.map_err(|error| failure(&error))?;
-    let tenants = config.tenants.keys().chain(paused_tenants(&pauses));
-    let targets = match wide(&words.which, tenants)? {
-        Some(target) => vec![target],
-        // What is paused is known here, whatever the provider says now.
-        None => match paused_by_name(&pauses, &words.which.names)? {
-            Some(targets) => targets,
-            None => named(&looking(config).await?.world, &words.which.names).await?,
-        },
+pub(super) async fn resume_command(
+    config: &Config,
+    daemon: Option<Daemon>,
+    words: args::Resume,
+    json: bool,
+) -> Result<Exit, Failure> {
+    let reason = words.why.reason.as_ref().map(ToString::to_string);
+    let asked = ResumeAsked { of: words.which.into(), reason };
+    let report = match daemon {
+        Some(daemon) => daemon.post(ask::RESUME, &asked).await?,
+        None => {
+            let journal = wire::journal(config).await?;
+            let keeper = Keeper { config, journal: &journal, world: None };
+            keeper.resume(asked, &acts::cause("resume", &words.why)).await?
+        }
     };
-    let report = resume(&journal, targets, &acts::cause("resume", &words.why)).await?;
     if json {
         show::print_json(&report);
     } else {
@@ -97,8 +232,11 @@ pub(super) async fn resume_command(config: &Config, words: args::Resume, json: b
 }
 
 /// `pauses`.
-pub(super) async fn pauses_command(config: &Config, json: bool) -> Result<Exit, Failure> {
-    let report = pauses(&NoJournal::with_pauses(config)?).await?;
+pub(super) async fn pauses_command(config: &Config, daemon: Option<Daemon>, json: bool) -> Result<Exit, Failure> {
+    let report = match daemon {
+        Some(daemon) => daemon.get(ask::PAUSES).await?,
+        None => pauses(&NoJournal::with_pauses(config)?).await?,
+    };
     if json {
         show::print_json(&report);
     } else {
@@ -121,9 +259,11 @@ pub(super) async fn pause(
     let paused: Vec<Paused> =
         targets.into_iter().map(|target| Paused { target, since, until, cause: said.clone() }).collect();
     let entries = paused.iter().map(|paused| entry(What::Paused, &paused.target, until, since, cause));
-    let changes = paused.iter().cloned().map(Change::Pause).collect();
-    journal.change_pauses(changes, entries.collect()).await.map_err(|error| unrecorded("paused", &error))?;
-    Ok(PauseReport { exit: Exit::Success, paused })
+    let entries = entries.collect();
+    let report = PauseReport { exit: Exit::Success, paused: paused.iter().map(PausedLine::from).collect() };
+    let changes = paused.into_iter().map(Change::Pause).collect();
+    journal.change_pauses(changes, entries).await.map_err(|error| unrecorded("paused", &error))?;
+    Ok(report)
 }
 
 /// Takes the pause of each target back, and no other one.
@@ -144,8 +284,8 @@ pub(super) async fn resume(
     let after = journal.pauses().await.map_err(|error| failure(&error))?;
     let resumed = targets.into_iter().map(|target| Resumed {
         was_paused: is_paused(&target),
-        still: after.holding(now).filter(|paused| paused.target.meets(&target)).cloned().collect(),
-        target,
+        still: after.holding(now).filter(|paused| paused.target.meets(&target)).map(PausedLine::from).collect(),
+        target: (&target).into(),
     });
     Ok(ResumeReport { exit: Exit::Success, resumed: resumed.collect() })
 }
@@ -153,24 +293,22 @@ pub(super) async fn resume(
 /// What is paused now.
 pub(super) async fn pauses(journal: &dyn Journal) -> Result<PauseReport, Failure> {
     let pauses = journal.pauses().await.map_err(|error| failure(&error))?;
-    Ok(PauseReport { exit: Exit::Success, paused: pauses.holding(SystemClock.wall()).cloned().collect() })
+    Ok(PauseReport { exit: Exit::Success, paused: pauses.holding(SystemClock.wall()).map(PausedLine::from).collect() })
 }
 
 /// The tenant or everything, when that is what somebody means. Nobody needs the provider for it.
-pub(super) fn wide<'t>(
-    which: &WhichPause,
-    tenants: impl Iterator<Item = &'t String> + Clone,
-) -> Result<Option<Target>, Failure> {
-    match &which.tenant {
-        Some(tenant) if tenants.clone().any(|known| known == tenant) => {
+fn wide<'t>(which: &Which, tenants: impl Iterator<Item = &'t String> + Clone) -> Result<Option<Target>, Failure> {
+    match which {
+        Which::Tenant(tenant) if tenants.clone().any(|known| known == tenant) => {
             Ok(Some(Target::Tenant { tenant: tenant.clone() }))
         }
-        Some(tenant) => {
+        Which::Tenant(tenant) => {
             let names: Vec<&str> = tenants.map(String::as_str).collect();
             let message = format!("there is no tenant {tenant:?}; there are: {}", names.join(", "));
             Err(Failure::new(Exit::Usage, message))
         }
-        None => Ok(which.all.then_some(Target::Everything)),
+        Which::All => Ok(Some(Target::Everything)),
+        Which::Names(_) => Ok(None),
     }
 }
 

@@ -297,3 +297,31 @@ fn two_who_ask_for_one_account_are_both_told() {
     ends_well(running);
     bench.holds_the_promise();
 }
+
+#[test]
+fn a_pause_is_the_same_whether_the_daemon_keeps_it_or_not() {
+    let (benches, running) = worlds();
+    for words in [
+        "pauses",
+        "pause svc-batch --until 2036-01-01",
+        "pause svc-batch df001 --until 2036-01-01 --reason spring",
+        "rotate svc-batch",
+        "rotate --all",
+        "rotate svc-batch --despite-pause",
+        "pause svc-bach",
+        "pause --tenant elsewhere --json",
+        "pause --all --until 2020-01-01",
+        "resume df001",
+        "resume svc-batch --json",
+        "resume svc-batch",
+        "resume --all --json",
+        "pauses --json",
+        "rotate svc-batch",
+    ] {
+        alike(&benches, words);
+    }
+    let told = benches[0].run("history svc-batch --json").ends_with(0).json();
+    let paused = told["events"].as_array().unwrap().iter().find(|event| event["what"] == "paused").unwrap().clone();
+    assert_eq!((&paused["cause"]["by"], &paused["cause"]["command"]), (&json!("peer"), &json!("pause")));
+    ends_well(running);
+}

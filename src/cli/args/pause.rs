@@ -1,10 +1,12 @@
 //! What a person may say about pauses.
 
+use std::fmt;
 use std::str::FromStr;
 
 use clap::Args;
 use jiff::{Span, Timestamp, Zoned};
 
+use super::Alone;
 use super::audit::{Since, Why};
 
 /// Pause accounts.
@@ -20,6 +22,9 @@ pub struct Pause {
     /// Until when: a date or a time, such as 2026-03-01 or 2026-03-01T08:00+09:00
     #[arg(long, value_name = "TIME")]
     pub until: Option<Until>,
+    /// Who does the work.
+    #[command(flatten)]
+    pub alone: Alone,
     /// What it is for.
     #[command(flatten)]
     pub why: Why,
@@ -32,6 +37,9 @@ pub struct Resume {
     /// What is to be resumed.
     #[command(flatten)]
     pub which: WhichPause,
+    /// Who does the work.
+    #[command(flatten)]
+    pub alone: Alone,
     /// What it is for.
     #[command(flatten)]
     pub why: Why,
@@ -47,7 +55,7 @@ Pauses are kept in the journal: they survive restarts, and are lost with it.";
 
 const RESUME: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
 Only what was paused by these words is resumed: --all takes back pause --all, and what was paused by its name or its
-tenant's stays paused, which is told. A running daemon notices within ten minutes.";
+tenant's stays paused, which is told. A running daemon that can be asked hears of it at once, and any other within ten minutes.";
 
 /// What a pause is of.
 #[derive(Debug, Args)]
@@ -92,6 +100,19 @@ impl FromStr for Lasting {
     }
 }
 
+impl Lasting {
+    /// When it ends, if it begins `now`.
+    pub fn end(self, now: &Zoned) -> Result<Timestamp, BadEnd> {
+        now.checked_add(self.0).map(|end| end.timestamp()).map_err(|_| BadEnd::Lasting)
+    }
+}
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl FromStr for Until {
     type Err = BadEnd;
 
@@ -107,9 +128,7 @@ impl Pause {
     /// When the pause ends, as seen from `now`; none when it has no end.
     pub fn end(&self, now: &Zoned) -> Result<Option<Timestamp>, BadEnd> {
         match (self.lasting, self.until) {
-            (Some(Lasting(span)), _) => {
-                now.checked_add(span).map(|end| Some(end.timestamp())).map_err(|_| BadEnd::Lasting)
-            }
+            (Some(lasting), _) => lasting.end(now).map(Some),
             (None, Some(Until(until))) => until.from(now).map(Some).map_err(|_| BadEnd::Until),
             (None, None) => Ok(None),
         }
