@@ -15,6 +15,7 @@ use clap_complete::Shell;
 use jsonschema::Validator;
 use ncloud_rotator::cli::artefacts::{completions, man_pages};
 use ncloud_rotator::config::{Config, reference, schema, schema_text};
+use ncloud_rotator::daemon::admin_api_text;
 use ncloud_rotator::domain::account::Kind;
 use ncloud_rotator::domain::audit::What;
 use ncloud_rotator::domain::password::{Avoid, Profile, complies, specials};
@@ -63,6 +64,7 @@ fn shipped() -> Vec<(PathBuf, String)> {
 #[test]
 fn what_is_published_is_what_is_made() {
     published("config/schema.json", schema_text().as_bytes());
+    published("docs/admin-api.json", admin_api_text().as_bytes());
     published("docs/configuration.md", reference().as_bytes());
     let pages = man_pages().unwrap();
     for page in &pages {

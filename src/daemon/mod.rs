@@ -2,6 +2,7 @@
 
 mod acts;
 mod admin;
+mod admin_schema;
 mod ahead;
 mod artefacts;
 mod ask;
@@ -32,4 +33,5 @@ mod tenant;
 mod watching;
 mod wire;
 
+pub use admin_schema::{admin_api, admin_api_text};
 pub use command::main;

@@ -357,3 +357,48 @@ fn a_daemon_of_another_version_is_told_with_the_remedy_and_anothers_daemon_is_le
     other.join().unwrap();
     until("the socket of somebody else", || socket(&bench).exists());
 }
+
+/// The document is made from types; what is really answered is held to it here.
+#[test]
+fn every_published_operation_is_there_and_answers_as_published() {
+    let bench = Bench::new();
+    let running = daemon(&bench);
+    let api = ncloud_rotator::daemon::admin_api();
+    let paths = api["paths"].as_object().unwrap();
+    assert!(paths.len() >= 8);
+    for (path, operations) in paths {
+        let is_read = operations["get"].is_object();
+        let (head, body) = match path.as_str() {
+            "/v1/history" => ("GET /v1/history?name=svc-batch".to_owned(), ""),
+            path if is_read => (format!("GET {path}"), ""),
+            "/v1/rotate" => (format!("POST {path}"), r#"{"names":["svc-batch"]}"#),
+            "/v1/reload" => (format!("POST {path}"), "{}"),
+            path => (format!("POST {path}"), r#"{"of":{"names":["svc-report"]}}"#),
+        };
+        let length = body.len();
+        let asked = format!("{head} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}");
+        let told = answer(&bench, asked.as_bytes());
+        let (head, told) = told.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}\n{told}");
+        let operation = &operations[if is_read { "get" } else { "post" }];
+        let kinds = operation["responses"]["200"]["content"].as_object().unwrap();
+        let (kind, content) = kinds.iter().next().unwrap();
+        assert!(head.contains(&format!("content-type: {kind}")), "{path}: {head}");
+        let mut schema = content["schema"].clone();
+        schema["components"] = api["components"].clone();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let documents: Vec<Value> = if kind == "application/json" {
+            vec![serde_json::from_str(told).unwrap()]
+        } else {
+            told.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        assert!(!documents.is_empty());
+        for document in documents {
+            let complaints: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+            assert!(complaints.is_empty(), "{path}: {complaints:?}\n{document:#}");
+        }
+    }
+    let refused = get(&bench, "/v1/history?name=nobody");
+    assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("\"exit\":\"usage\""), "{refused}");
+    ends_well(running);
+}
