@@ -264,6 +264,15 @@ fn a_command_of_an_operator_works_on_the_services_own_vault() {
         assert_eq!(code, Some(0), "{said}");
         let live = installed.emulator.account("svc-batch");
         assert_eq!(live.changes, 2);
+        // The service did it, and is still there to be asked.
+        let (code, said) = run(&["history", "svc-batch", "--json"]);
+        assert!(code == Some(0) && said.contains("\"by\": \"peer\""), "{said}");
+        let socket = fs::symlink_metadata("/run/ncloud-rotator/admin.sock").unwrap();
+        assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+        assert_eq!(socket.uid(), fs::metadata("/run/ncloud-rotator/").unwrap().uid());
+        let (code, said) = run(&["reload"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(installed.emulator.account("svc-batch").changes, 2);
         let (code, said) = run(&["secret", "show", "svc-batch", "--reveal"]);
         assert!(code == Some(0) && said.contains(&live.password), "{code:?}");
         systemctl(&format!("restart {RESIDENT}"));
