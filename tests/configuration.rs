@@ -16,6 +16,7 @@ use ncloud_rotator::config::{
 };
 use ncloud_rotator::domain::account::{Kind, Site};
 use ncloud_rotator::domain::gateway::Gateway;
+use ncloud_rotator::domain::log_format::LogFormat;
 use ncloud_rotator::domain::password::{Avoid, Profile, Recipe};
 use ncloud_rotator::domain::policy::{OnAdopt, PasswordExpiration, PasswordSource, Setting};
 use ncloud_rotator::domain::schedule::calendar::Calendar;
@@ -154,6 +155,11 @@ fn written() -> Vec<Case> {
             "a key given twice",
             with("secret_key = { env = \"NCLOUD_SECRET_KEY\" }", "access_key = { file = \"a\" }"),
             &[(Code::SecretTwice, "access_key = { file")],
+        ),
+        (
+            "an unknown form of the log",
+            with("Asia/Seoul\"", "Asia/Seoul\"\nlog_format = \"yaml\""),
+            &[(Code::BadValue, "log_format")],
         ),
         ("an unknown time zone", with("Asia/Seoul", "Asia/Soul"), &[(Code::UnknownTimeZone, "time_zone")]),
     ]
@@ -655,7 +661,7 @@ fn silence_means_the_defaults() {
     assert_eq!((policy.first_run_cap.get(), policy.catch_up.to_string()), (100, "300/h".to_owned()));
     assert!(config.apart.is_empty());
     assert_eq!(config.rules[0].secret.to_string(), "ncloud/{tenant}/{kind}/{name}");
-    assert_eq!(config.rules[0].priority, 0);
+    assert_eq!((config.rules[0].priority, config.log_format), (0, LogFormat::Human));
 
     let home = Environment::from_lookup(|name| (name == "HOME").then(|| "/home/u".into()));
     assert_eq!(config.state_dir(&home).unwrap(), Path::new("/home/u/.local/state/ncloud-rotator"));

@@ -20,6 +20,7 @@ use clap_complete::Shell;
 use crate::domain::account::Kind;
 use crate::domain::alias::LoginAlias;
 use crate::domain::emergency::Share;
+use crate::domain::log_format::LogFormat;
 use crate::domain::policy::PasswordExpiration;
 
 /// Rotates NAVER Cloud passwords before they expire, and keeps a vault always right about them.
@@ -54,6 +55,9 @@ pub struct Global {
     /// Print one JSON document on standard output, and everything else on standard error
     #[arg(long, global = true)]
     pub json: bool,
+    /// How the log is written: in words, or as one JSON object a line [default: what the configuration says, else human]
+    #[arg(long, global = true, value_name = "FORMAT", env = "NCLOUD_ROTATOR_LOG_FORMAT", value_parser = log_format())]
+    pub log_format: Option<LogFormat>,
     /// Say more: once for details, twice for everything
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -429,6 +433,12 @@ pub struct Emulator {
     /// How far a request's signed time may be from the emulator's clock; the real gateway's 5m unless told
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub signature_lifetime: Duration,
+}
+
+fn log_format() -> impl TypedValueParser<Value = LogFormat> {
+    PossibleValuesParser::new(LogFormat::ALL.map(LogFormat::label)).try_map(|text| {
+        LogFormat::ALL.into_iter().find(|format| format.label() == text).ok_or_else(|| format!("{text} is no format"))
+    })
 }
 
 /// Reads "90s", "10m", "1h 30m", or a bare number of seconds.

@@ -5,11 +5,15 @@ use std::num::NonZeroU32;
 use jiff::SignedDuration;
 
 use crate::domain::gateway::Gateway;
+use crate::domain::log_format::LogFormat;
 use crate::domain::policy::{OnAdopt, Per, Rate};
 use crate::ncloud::{Api, Format};
 
 /// The provider's own time zone.
 pub(super) const TIME_ZONE: &str = "Asia/Seoul";
+
+/// Who looks at a log first is a person.
+pub(super) const LOG_FORMAT: LogFormat = LogFormat::Human;
 
 /// Requests that change something, for each tenant. The provider documents no limit (`ncloud-api.md`, section 4).
 pub(super) const RATE: Rate = Rate { count: NonZeroU32::new(5).unwrap(), per: Per::Second };

@@ -13,6 +13,7 @@ use super::raw;
 use super::tenants::SITES;
 use super::vaults::{AGE_DIRECTORY, AWS_SECRETS_MANAGER, KINDS, keys_of};
 use crate::domain::account::{self, Site as TenantSite};
+use crate::domain::log_format;
 use crate::domain::password::{Profile, specials};
 use crate::domain::policy::{self, PasswordExpiration, Per};
 use crate::ncloud;
@@ -203,6 +204,7 @@ inline! {
     Api = |_| one_of(&ncloud::Api::ALL.map(ncloud::Api::label));
     Format = |_| one_of(&ncloud::Format::ALL.map(ncloud::Format::label));
     VaultKind = |_| one_of(&KINDS);
+    LogFormat = |_| one_of(&log_format::LogFormat::ALL.map(log_format::LogFormat::label));
     Kind = |_| one_of(&account::Kind::ALL.map(account::Kind::label));
     OnAdopt = |_| one_of(&policy::OnAdopt::ALL.map(policy::OnAdopt::label));
     ExpirationDays = |_| json_schema!({ "type": "integer", "enum": policy::Policy::EXPIRATION_DAYS });

@@ -22,6 +22,7 @@ use super::reader::{NeededFile, Reader};
 use super::schedule;
 use super::tenants::{self, Tenant};
 use super::vaults::{self, Vault};
+use crate::domain::log_format::LogFormat;
 use crate::domain::plan::Apart;
 use crate::domain::policy::Policy;
 use crate::domain::rule::Rule;
@@ -31,6 +32,8 @@ use crate::domain::rule::Rule;
 pub struct Config {
     /// The time zone in which people are told times, and maintenance windows are meant.
     pub time_zone: TimeZone,
+    /// How the log is written.
+    pub log_format: LogFormat,
     /// The daemon's admin socket.
     pub admin: Admin,
     /// The tenants, by name.
@@ -149,6 +152,9 @@ fn assemble(reader: &mut Reader<'_>, raw: Raw) -> Option<Config> {
     let zone = time_zone.clone().unwrap_or(TimeZone::UTC);
     let state_dir = raw.state_dir.map(|text| reader.path("state_dir", &text));
 
+    let log_format = raw.log_format.map_or(Some(defaults::LOG_FORMAT), |text| {
+        reader.one_of("log_format", &text, &LogFormat::ALL, LogFormat::label)
+    });
     let admin = admin::read(reader, raw.admin);
 
     let tenants: BTreeMap<_, _> = raw
@@ -172,6 +178,7 @@ fn assemble(reader: &mut Reader<'_>, raw: Raw) -> Option<Config> {
     let Defined { tenants, policies, .. } = defined;
     Some(Config {
         time_zone: time_zone?,
+        log_format: log_format?,
         admin: admin?,
         tenants: all(tenants)?,
         vaults: vaults.into_iter().map(|vault| (vault.get_ref().name.clone(), vault.into_inner())).collect(),

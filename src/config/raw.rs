@@ -29,6 +29,9 @@ pub(super) struct Raw {
     /// In which time zone people are told times, and windows are meant where a policy says nothing else.
     #[schemars(with = "Option<forms::TimeZone>", extend("default" = defaults::TIME_ZONE))]
     pub(super) time_zone: Option<Text>,
+    /// How the log is written: in words, or as one JSON object a line. `--log-format` and its variable win over it.
+    #[schemars(with = "Option<forms::LogFormat>", extend("default" = defaults::LOG_FORMAT.label()))]
+    pub(super) log_format: Option<Text>,
     /// Where times and attempts are kept, never a password: losing it loses none and rotates nothing. When it is not given:
     /// `$STATE_DIRECTORY`, which systemd sets, then `$XDG_STATE_HOME/ncloud-rotator`, then
     /// `~/.local/state/ncloud-rotator`.

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use super::last_words::{self, End};
 use super::machine::{self, variable};
 use super::wire::WireError;
 use super::{
@@ -107,9 +108,16 @@ pub fn main() -> ExitCode {
             return fail(&failure, json);
         }
     };
+    let is_resident = matches!(cli.command, Command::Run(_));
     match runtime.block_on(dispatch(cli)) {
         Ok(exit) => ExitCode::from(exit.code()),
-        Err(failure) => fail(&failure, json),
+        Err(failure) => {
+            let status = fail(&failure, json);
+            if is_resident {
+                last_words::say(End::Fatal(failure.exit.code()));
+            }
+            status
+        }
     }
 }
 
@@ -122,7 +130,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let looks = matches!(command, Command::Secret(Secret::Show(_)));
     let works = matches!(command, Command::Run(_) | Command::Rotate(_) | Command::Secret(_) | Command::Emulator(_));
     let quiet = looks || !works;
-    log::start(destination, global.verbose, quiet);
+    log::start(destination, global.log_format, global.verbose, quiet);
     match machine::lock_memory() {
         Ok(()) => tracing::debug!(event = "memory-locked", "nothing of this process is written to the swap"),
         Err(error) => tracing::debug!(event = "memory-not-locked", %error, "this process may be written to the swap"),
@@ -187,7 +195,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 fn configured(file: Option<&Path>) -> Result<Config, Failure> {
     bodies_stay_out_of_logs()?;
     let config = Config::read(named(file)?)?;
-    log::set_zone(&config.time_zone);
+    log::configure(&config.time_zone, config.log_format);
     Ok(config)
 }
 
@@ -266,13 +274,10 @@ fn show_errors_whole() {
 
 /// A panic is a fault of this program: it ends the process, in one line that holds no data, and the next start resumes
 /// whatever was under way.
-fn end_on_panic() {
+pub(super) fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(
-            std::io::stderr(),
-            "fault: ncloud-rotator stopped at {place}; nothing is lost, and the next start resumes. Please report it."
-        );
+        last_words::say(End::Fault(&place));
         std::process::exit(i32::from(Exit::Internal.code()));
     }));
 }

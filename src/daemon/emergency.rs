@@ -12,10 +12,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::command::Failure;
-use super::log::LogObserver;
 use super::machine::{SystemClock, SystemEntropy};
 use super::no_journal::NoJournal;
-use super::rotate::{conflicts, exit_of, report, tell};
+use super::rotate::{conflicts, exit_of, observer, report, tell};
 use super::{acts, signals, wire};
 use crate::cli::progress::{Progress, rough};
 use crate::cli::show::{EmergencyAnswer, Failed, State};
@@ -35,7 +34,7 @@ use crate::engine::world::World;
 use crate::journal::Reader;
 use crate::ports::clock::Clock;
 use crate::ports::entropy::Entropy;
-use crate::ports::observer::{Fact, Observer};
+use crate::ports::observer::Fact;
 use crate::ports::vault::Status;
 
 /// The words that ask for it.
@@ -51,10 +50,7 @@ pub(super) async fn rotate(config: &Config, args: &args::Rotate, json: bool) -> 
         return Err(Failure::new(Exit::Usage, format!("there is no tenant {name:?}; there are: {names}")));
     }
     let progress = Progress::is_seen().then(|| Arc::new(Progress::new(config.time_zone.clone())));
-    let observer: Arc<dyn Observer> = match &progress {
-        Some(progress) => Arc::clone(progress) as _,
-        None => Arc::new(LogObserver::new(config.time_zone.clone())),
-    };
+    let observer = observer(config, progress.as_ref());
     let shutdown = signals::shutdown()
         .map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be heard: {error}")))?;
     let wired = if args.dry_run {

@@ -3,110 +3,21 @@
 //! What was found and has not changed since (accounts, settings, what comes next) is told once: a quiet log is one that is
 //! read. What goes wrong is told each time it does.
 
+mod lines;
+
 use std::collections::HashMap;
-use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tracing::{Event, Level, Subscriber, debug, error, info, warn};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::FormatTime;
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing::{debug, error, info, warn};
 
+pub(super) use self::lines::{Destination, configure, current_format, stamp, start};
 use super::machine;
 use crate::cli::progress;
 use crate::domain::emergency::Wave;
 use crate::ports::clock::Clock;
 use crate::ports::observer::{Backlog, Fact, Observer};
-
-/// Where the log goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Destination {
-    /// Standard output: for `run`, whose log is its answer.
-    Output,
-    /// Standard error: for everything else.
-    Error,
-}
-
-/// Starts logging for the rest of the process.
-pub(super) fn start(destination: Destination, verbose: u8, quiet: bool) {
-    let level = match (quiet, verbose) {
-        (true, 0) => "warn",
-        (false, 0) => "info",
-        (_, 1) => "debug",
-        (_, _) => "trace",
-    };
-    // Libraries may log what they send; only this program's own lines are let through.
-    let filter = EnvFilter::new(format!("off,ncloud_rotator={level}"));
-    let (terminal, journal, writer) = match destination {
-        Destination::Output => {
-            let stream = std::io::stdout();
-            (stream.is_terminal(), machine::is_journal(&stream), BoxMakeWriter::new(std::io::stdout))
-        }
-        Destination::Error => {
-            let stream = std::io::stderr();
-            (stream.is_terminal(), machine::is_journal(&stream), BoxMakeWriter::new(std::io::stderr))
-        }
-    };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
-    if journal {
-        builder.with_ansi(false).without_time().map_event_format(ForJournal).init();
-    } else {
-        builder.with_ansi(terminal).with_timer(LocalSeconds).init();
-    }
-}
-
-/// Lines for systemd's journal, which stamps them itself, and which takes a line's priority from its beginning.
-struct ForJournal<F>(F);
-
-impl<S, N, F> FormatEvent<S, N> for ForJournal<F>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-    N: for<'writer> FormatFields<'writer> + 'static,
-    F: FormatEvent<S, N>,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> std::fmt::Result {
-        write!(writer, "<{}>", priority(*event.metadata().level()))?;
-        self.0.format_event(context, writer, event)
-    }
-}
-
-/// The priority of `sd-daemon(3)`.
-const fn priority(level: Level) -> u8 {
-    match level {
-        Level::ERROR => 3,
-        Level::WARN => 4,
-        Level::INFO => 6,
-        _ => 7,
-    }
-}
-
-/// The configuration's zone, as soon as it was read: one line must not show times of two zones.
-static ZONE: RwLock<Option<TimeZone>> = RwLock::new(None);
-
-/// From now on lines are stamped with the time of this zone.
-pub(super) fn set_zone(zone: &TimeZone) {
-    *ZONE.write().unwrap_or_else(PoisonError::into_inner) = Some(zone.clone());
-}
-
-struct LocalSeconds;
-
-impl FormatTime for LocalSeconds {
-    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
-        let zone = ZONE.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_else(TimeZone::system);
-        let now = machine::SystemClock.wall().to_zoned(zone);
-        write!(writer, "{}", now.strftime("%Y-%m-%dT%H:%M:%S%:z"))
-    }
-}
 
 /// Writes facts to the log.
 pub(super) struct LogObserver {

@@ -62,7 +62,7 @@ pub(super) fn keep_memory_private() {
 pub(super) fn lock_memory() -> Result<(), NotLocked> {
     let refused = |error: Errno| NotLocked::Refused(error.desc());
     let (soft, hard) = getrlimit(Resource::RLIMIT_MEMLOCK).map_err(refused)?;
-    if soft != RLIM_INFINITY {
+    if soft != RLIM_INFINITY && !is_above_limits() {
         // Only the superuser may raise the hard limit.
         let raised = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
         raised.map_err(|_| NotLocked::Limit { bytes: soft.min(hard) })?;
@@ -70,6 +70,18 @@ pub(super) fn lock_memory() -> Result<(), NotLocked> {
     // Each page when it is first touched: the stacks of threads would otherwise be filled for nothing.
     let on_fault = MlockAllFlags::from_bits_retain(MCL_ONFAULT);
     mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault).map_err(refused)
+}
+
+/// Whether no limit holds this process: it has the right `CAP_IPC_LOCK`, and outside of any user namespace, where alone the
+/// kernel honours it. What cannot be read is a no.
+fn is_above_limits() -> bool {
+    const IPC_LOCK: u32 = 14;
+    let read = |file| std::fs::read_to_string(file).unwrap_or_default();
+    let (status, users) = (read("/proc/self/status"), read("/proc/self/uid_map"));
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
+    let is_outside = users.split_whitespace().eq(["0", "0", "4294967295"]);
+    is_outside && effective.is_some_and(|rights| rights >> IPC_LOCK & 1 == 1)
 }
 
 /// Why memory may reach the swap.

@@ -15,6 +15,7 @@ mod expiries;
 mod generate;
 mod history;
 mod inspect;
+mod last_words;
 mod log;
 mod machine;
 mod modes;

@@ -161,7 +161,7 @@ impl Reloading {
                 return Some(Err(failure.refusal()));
             }
         };
-        log::set_zone(&config.time_zone);
+        log::configure(&config.time_zone, config.log_format);
         let changes = config.changes(&self.config);
         for change in &changes {
             let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());

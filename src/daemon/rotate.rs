@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::command::Failure;
+use super::last_words::LastWords;
 use super::log::LogObserver;
 use super::no_journal::NoJournal;
 use super::rotating::have_rotated;
@@ -87,10 +88,7 @@ pub(super) struct Asked {
 
 async fn act(config: &Config, deed: Deed, args: &Asked, json: bool) -> Result<Exit, Failure> {
     let progress = Progress::is_seen().then(|| Arc::new(Progress::new(config.time_zone.clone())));
-    let observer: Arc<dyn Observer> = match &progress {
-        Some(progress) => Arc::clone(progress) as _,
-        None => Arc::new(LogObserver::new(config.time_zone.clone())),
-    };
+    let observer = observer(config, progress.as_ref());
     let shutdown = signals::shutdown()
         .map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be heard: {error}")))?;
     let wired = if args.dry_run {
@@ -155,6 +153,15 @@ impl Follows for Progress {
     fn ends(&self) {
         self.end();
     }
+}
+
+/// Who hears of what happens: the bar, where one is seen, else the log.
+pub(super) fn observer(config: &Config, progress: Option<&Arc<Progress>>) -> Arc<dyn Observer> {
+    let told: Arc<dyn Observer> = match progress {
+        Some(progress) => Arc::clone(progress) as _,
+        None => Arc::new(LogObserver::new(config.time_zone.clone())),
+    };
+    Arc::new(vec![Arc::new(LastWords), told])
 }
 
 /// One turn of `rotate`.

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use sd_notify::NotifyState;
 use tokio::sync::broadcast;
 
+use super::last_words::LastWords;
 use super::log::LogObserver;
 use super::machine::SystemClock;
 use super::standing::Standing;
@@ -75,7 +76,7 @@ impl Service {
     /// Who hears of the facts of a world that is wired by this configuration.
     pub(super) fn observers(self: &Arc<Self>, config: &Config) -> Arc<dyn Observer> {
         // What is known of expiries comes first: nobody before it can keep it from hearing.
-        Arc::new(vec![Arc::clone(&self.book) as _, self.listeners(config)])
+        Arc::new(vec![Arc::clone(&self.book) as Arc<dyn Observer>, Arc::new(LastWords), self.listeners(config)])
     }
 
     /// Who hears of what the watch over expiries tells.

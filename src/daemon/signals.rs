@@ -3,6 +3,8 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::last_words::{self, End};
+
 /// A token that SIGINT and SIGTERM cancel. The second signal ends the process where it stands, which loses nothing: the
 /// protocol survives that.
 pub(super) fn shutdown() -> std::io::Result<CancellationToken> {
@@ -25,6 +27,7 @@ pub(super) fn shutdown() -> std::io::Result<CancellationToken> {
             _ = interrupt.recv() => 130,
             _ = terminate.recv() => 143,
         };
+        last_words::say(End::AtOnce);
         std::process::exit(status);
     });
     Ok(token)

@@ -13,6 +13,7 @@ pub mod emergency;
 pub mod exit;
 pub mod expiry;
 pub mod gateway;
+pub mod log_format;
 pub mod password;
 pub mod plan;
 pub mod policy;

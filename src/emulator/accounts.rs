@@ -90,7 +90,7 @@ impl Accounts {
         match done {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
-                tracing::error!(%error, "the emulator's accounts file failed");
+                tracing::error!(event = "emulator-file-failed", %error, "the emulator's accounts file failed");
                 Err(Reply::unexpected())
             }
             Err(_) => Err(Reply::unexpected()),

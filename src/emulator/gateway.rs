@@ -118,7 +118,14 @@ impl Gateway {
         if let (Some(log), Some(seq)) = (&self.log, seq) {
             log.ended(seq, changed, status);
         }
-        tracing::debug!(method = asked.method, path = asked.uri.path(), status, changed, "emulator");
+        tracing::debug!(
+            event = "emulator-answered",
+            method = asked.method,
+            path = asked.uri.path(),
+            status,
+            changed,
+            "the emulator answered"
+        );
         answer
     }
 

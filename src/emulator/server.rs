@@ -233,7 +233,7 @@ async fn accept(listener: TcpListener, front: Front, ends: Ends) {
         match accepted {
             Ok((stream, peer)) => drop(ends.connections.spawn(connection(stream, peer, front.clone(), ends.clone()))),
             Err(error) => {
-                tracing::warn!(%error, "the emulator could not accept a connection");
+                tracing::warn!(event = "emulator-not-accepted", %error, "the emulator could not accept a connection");
                 // Out of file descriptors, most likely: others have to end first.
                 #[expect(clippy::disallowed_methods, reason = "real descriptors take real time")]
                 tokio::time::sleep(Duration::from_millis(100)).await;

@@ -27,6 +27,7 @@ mod generated;
 mod history;
 mod keys;
 mod kills;
+mod logs;
 mod memory;
 mod naming;
 mod network;

@@ -109,7 +109,7 @@ pub(super) fn make(path: &Path) -> Result<(), VaultError> {
         durable::create_private_dir_all(dir).map_err(|error| refusal(&error))?;
     }
     if durable::create_new(path, text.as_bytes()).map_err(|error| refusal(&error))? {
-        tracing::info!(identity = %path.display(), public_key = %public, "made a new identity; keep a copy elsewhere");
+        tracing::info!(event = "identity-made", identity = %path.display(), public_key = %public, "made a new identity; keep a copy elsewhere");
     }
     Ok(())
 }

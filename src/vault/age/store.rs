@@ -260,7 +260,7 @@ fn examine(keyring: &Keyring, path: &Path) -> Result<(), VaultError> {
     keyring.open(&sealed).map_err(|error| unreadable(path, &error))?;
     let mode = fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o777);
     if mode & 0o022 != 0 {
-        tracing::warn!(file = %path.display(), "others may write this file of the vault; `chmod 600` it");
+        tracing::warn!(event = "vault-file-open", file = %path.display(), "others may write this file of the vault; `chmod 600` it");
     }
     Ok(())
 }
