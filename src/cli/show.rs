@@ -21,11 +21,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::domain::account::{Kind, Standing};
+use crate::domain::account::{AccountName, Kind, Standing};
 use crate::domain::due::Due;
+use crate::domain::emergency::Ended;
 use crate::domain::exit::Exit;
+use crate::domain::rotation::Waiting;
 use crate::domain::schedule::pause::Paused;
 use crate::domain::secret::{Password, SecretName};
+use crate::engine::emergency::Turned;
 use crate::engine::report::Report;
 use crate::engine::survey::Surveyed;
 use crate::ports::vault::{ListedVersion, Listing, Stage};
@@ -98,6 +101,37 @@ impl RotateLine {
             result: word.unwrap_or_default(),
             detail,
             exit: result.exit(),
+        }
+    }
+
+    /// Whether it is about this account.
+    #[must_use]
+    pub fn is_about(&self, account: &AccountName) -> bool {
+        self.account == account.to_string()
+    }
+
+    /// Whether nothing of the account is unfinished any more.
+    #[must_use]
+    pub fn is_out_of_the_way(&self) -> bool {
+        matches!(self.result.as_str(), "rotated" | "rotated-elsewhere" | "skipped")
+    }
+
+    /// The same, as an emergency counts it.
+    #[must_use]
+    pub fn turned(&self, account: &AccountName) -> Turned {
+        let text = |key: &str| self.detail.get(key).and_then(Value::as_str).unwrap_or_default();
+        let how = match (self.result.as_str(), text("waits_for")) {
+            ("rotated" | "rotated-elsewhere", _) => Some(Ended::Rotated),
+            ("interrupted", _) => None,
+            ("unfinished", why) if why == Waiting::Fence.label() || why == Waiting::Rate.label() => Some(Ended::Waits),
+            _ => Some(Ended::Failed),
+        };
+        Turned {
+            account: account.clone(),
+            how,
+            result: self.word(),
+            reason: text("reason").to_owned(),
+            exit: self.exit,
         }
     }
 

@@ -1,5 +1,7 @@
 //! `rotate --all --emergency`: every password, in waves, until all of them were made since the emergency began.
 
+mod there;
+
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
@@ -11,11 +13,14 @@ use tokio::task;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::there::There;
 use super::command::Failure;
 use super::machine::{SystemClock, SystemEntropy};
 use super::no_journal::NoJournal;
 use super::rotate::{conflicts, exit_of, observer, report, tell};
+use super::wire::{WireError, Wired};
 use super::{acts, signals, wire};
+use crate::admin::client::Daemon;
 use crate::cli::progress::{Progress, rough};
 use crate::cli::show::{EmergencyAnswer, Failed, State};
 use crate::cli::{args, ask, show};
@@ -23,18 +28,18 @@ use crate::config::Config;
 use crate::domain::account::AccountName;
 use crate::domain::backoff::Backoff;
 use crate::domain::cause::Cause;
-use crate::domain::emergency::{Emergency, Ended, Halt, Plan};
+use crate::domain::emergency::{Emergency, Halt, Plan};
 use crate::domain::exit::Exit;
 use crate::durable;
 use crate::engine::accounts::Discovery;
-use crate::engine::emergency::{Call, Here, Member, Outcome, Past, Run, Turn, at_least, ended};
-use crate::engine::report::{Outcomes, Report};
+use crate::engine::emergency::{Call, Here, Member, Outcome, Past, Rotations, Run, Turn, Turned, at_least};
+use crate::engine::report::Outcomes;
 use crate::engine::survey::Surveyed;
 use crate::engine::world::World;
 use crate::journal::Reader;
 use crate::ports::clock::Clock;
 use crate::ports::entropy::Entropy;
-use crate::ports::observer::Fact;
+use crate::ports::observer::{Fact, Observer};
 use crate::ports::vault::Status;
 
 /// The words that ask for it.
@@ -43,6 +48,9 @@ const COMMAND: &str = "rotate --all --emergency";
 const LOCK: &str = "emergency.lock";
 
 /// Replaces every password, or goes on with it.
+///
+/// It is done here, beside a daemon that runs: whoever hangs is not waited for. Only where a vault is the daemon's alone is the
+/// daemon asked.
 pub(super) async fn rotate(config: &Config, args: &args::Rotate, json: bool) -> Result<Exit, Failure> {
     let asked = &args.emergency;
     if let Some(name) = asked.tenant.as_ref().filter(|name| !config.tenants.contains_key(*name)) {
@@ -53,11 +61,7 @@ pub(super) async fn rotate(config: &Config, args: &args::Rotate, json: bool) -> 
     let observer = observer(config, progress.as_ref());
     let shutdown = signals::shutdown()
         .map_err(|error| Failure::new(Exit::Internal, format!("signals cannot be heard: {error}")))?;
-    let wired = if args.dry_run {
-        wire::world_with(config, observer, Arc::new(NoJournal::with_pauses(config)?)).await?
-    } else {
-        wire::writing_world(config, observer).await?
-    };
+    let (wired, daemon) = wired(config, observer, args.dry_run).await?;
     let _lock = if args.dry_run { None } else { Some(lock(config)?) };
     let past = past(config, asked).await?;
     let world = &wired.world;
@@ -71,7 +75,7 @@ pub(super) async fn rotate(config: &Config, args: &args::Rotate, json: bool) -> 
         canary: asked.canary.get(),
         halt_at: asked.halt_at,
     };
-    let stage = Stage { world, args, emergency, cause: acts::cause(COMMAND, &args.why), past, found };
+    let stage = Stage { world, daemon, args, emergency, cause: acts::cause(COMMAND, &args.why), past, found };
     let Some(answer) = stage.play(&shutdown, progress.as_deref()).await? else { return Ok(Exit::Success) };
     if !args.dry_run {
         world.tell_chain_end().await;
@@ -82,6 +86,21 @@ pub(super) async fn rotate(config: &Config, args: &args::Rotate, json: bool) -> 
         show::print(&show::emergency_page(&answer, &config.time_zone));
     }
     Ok(answer.exit)
+}
+
+/// The world, and the daemon that must be asked to rotate, if it must.
+async fn wired(config: &Config, observer: Arc<dyn Observer>, is_dry: bool) -> Result<(Wired, Option<Daemon>), Failure> {
+    if is_dry {
+        let journal = Arc::new(NoJournal::with_pauses(config)?);
+        return Ok((wire::world_with(config, observer, journal).await?, None));
+    }
+    match wire::writing_world(config, Arc::clone(&observer)).await {
+        Err(taken @ WireError::Taken { .. }) => {
+            let daemon = super::ask::daemon(config, args::Alone { no_daemon: false }).await?;
+            Ok((wire::world(config, observer).await?, Some(daemon.ok_or(taken)?)))
+        }
+        wired => Ok((wired?, None)),
+    }
 }
 
 fn fresh_id() -> Result<Uuid, Failure> {
@@ -131,11 +150,11 @@ async fn past(config: &Config, asked: &args::Emergency) -> Result<Option<Past>, 
 struct Found {
     discovery: Discovery,
     /// Accounts that cannot be rotated, because rules and accounts do not fit together.
-    conflicting: Vec<Report>,
+    conflicting: Vec<Turned>,
     /// Those that can, and what the vault tells of them.
     surveyed: Vec<Surveyed>,
     /// Those that a pause holds.
-    paused: Vec<Report>,
+    paused: Vec<Turned>,
 }
 
 impl Found {
@@ -170,13 +189,20 @@ impl Found {
         };
         discovery.failures.iter().for_each(tell);
         let surveyed = world.survey(std::mem::take(&mut discovery.managed)).await;
-        Some(Self { conflicting: conflicts(&discovery, &[]), discovery, surveyed, paused: Vec::new() })
+        Some(Self {
+            conflicting: conflicts(&discovery, &[]).iter().map(Turned::from).collect(),
+            discovery,
+            surveyed,
+            paused: Vec::new(),
+        })
     }
 }
 
 /// Everything that one run needs.
 struct Stage<'a> {
     world: &'a Arc<World>,
+    /// Who rotates, when it is not this process.
+    daemon: Option<Daemon>,
     args: &'a args::Rotate,
     emergency: Emergency,
     cause: Cause,
@@ -203,6 +229,7 @@ impl Stage<'_> {
         if !self.args.yes && !members.is_empty() && !self.confirmed(&members)? {
             return Ok(None);
         }
+        let rotations = self.rotations(turns, shutdown);
         let begun = self.world.clock.wall();
         let plan = Plan { canary: self.args.emergency.canary, halt_at: self.args.emergency.halt_at };
         let run = Run { emergency: &self.emergency, plan, cause: &self.cause, members: &members };
@@ -216,19 +243,32 @@ impl Stage<'_> {
         if let Some(progress) = progress {
             progress.begin(members.len());
         }
-        let here = Here {
-            world: Arc::clone(self.world),
-            turns: turns.into_iter().map(|turn| (turn.managed.name.clone(), turn)).collect::<HashMap<_, _>>(),
-            cause: self.cause.clone(),
-            wait: self.args.wait,
-        };
-        let outcome = self.world.emergency(&run, &here, shutdown).await;
+        let outcome = self.world.emergency(&run, rotations.as_ref(), shutdown).await;
         if let Some(progress) = progress {
             progress.end();
         }
         let state = self.state(&outcome);
         let answer = self.answer(state, Some(begun), done, &members, outcome);
         Ok(Some(self.recorded(answer).await))
+    }
+
+    /// Where they are rotated.
+    fn rotations(&mut self, turns: Vec<Turn>, shutdown: &CancellationToken) -> Box<dyn Rotations> {
+        let wait = self.args.wait;
+        let named = |turn: Turn| (turn.managed.name.clone(), turn);
+        match self.daemon.take() {
+            Some(daemon) => {
+                let stale = turns.into_iter().filter(|turn| turn.is_stale).map(|turn| turn.managed.name).collect();
+                let reason = self.args.why.reason.as_ref().map(ToString::to_string);
+                Box::new(There { daemon, stale, wait, reason, shutdown: shutdown.clone() })
+            }
+            None => Box::new(Here {
+                world: Arc::clone(self.world),
+                turns: turns.into_iter().map(named).collect(),
+                cause: self.cause.clone(),
+                wait,
+            }),
+        }
     }
 
     /// Whether an account has a password that was made since the emergency began.
@@ -253,9 +293,9 @@ impl Stage<'_> {
         let despite = self.args.despite_pause;
         let (paused, free): (Vec<Surveyed>, Vec<Surveyed>) =
             waiting.into_iter().partition(|surveyed| surveyed.paused.is_some() && !despite);
-        let held = paused
-            .iter()
-            .filter_map(|surveyed| Some(report(&surveyed.managed, Outcomes::paused(surveyed.paused.as_ref()?))));
+        let held = paused.iter().filter_map(|surveyed| {
+            Some(Turned::from(&report(&surveyed.managed, Outcomes::paused(surveyed.paused.as_ref()?))))
+        });
         self.found.paused = held.collect();
         free
     }
@@ -301,10 +341,10 @@ impl Stage<'_> {
     }
 
     fn state(&self, outcome: &Outcome) -> State {
-        let is_failed = |report: &Report| !is_rotated(report);
+        let is_failed = |turned: &Turned| !turned.is_rotated();
         if let Some(halt) = outcome.halt {
             State::Halted(halt)
-        } else if outcome.reports.iter().any(is_failed) || !self.found.conflicting.is_empty() {
+        } else if outcome.turned.iter().any(is_failed) || !self.found.conflicting.is_empty() {
             State::Halted(Halt::SomeFailed)
         } else if !self.found.discovery.failures.is_empty() {
             State::Halted(Halt::NotListed)
@@ -323,17 +363,17 @@ impl Stage<'_> {
         members: &[Member],
         outcome: Outcome,
     ) -> EmergencyAnswer {
-        let exit = self.exit(state, &outcome.reports);
-        let Outcome { reports, waves, .. } = outcome;
+        let exit = self.exit(state, &outcome.turned);
+        let Outcome { turned, waves, .. } = outcome;
         let had_turn: HashMap<&AccountName, bool> =
-            reports.iter().map(|report| (&report.account, ended(&report.result).is_some())).collect();
+            turned.iter().map(|turned| (&turned.account, turned.how.is_some())).collect();
         let is_left = |member: &&Member| !had_turn.get(&member.name).copied().unwrap_or_default();
         let left: Vec<Member> = members.iter().filter(is_left).cloned().collect();
         let at_least = at_least(&left, self.args.emergency.canary);
-        let rotated = reports.iter().filter(|report| is_rotated(report)).map(|report| report.account.clone());
+        let rotated = turned.iter().filter(|turned| turned.is_rotated()).map(|turned| turned.account.clone());
         let mut rotated: Vec<AccountName> = done.into_iter().chain(rotated).collect();
         rotated.sort();
-        let failed = reports.iter().filter(|report| ended(&report.result).is_some() && !is_rotated(report));
+        let failed = turned.iter().filter(|turned| turned.how.is_some() && !turned.is_rotated());
         let skipped =
             self.found.discovery.skipped.iter().map(|(managed, standing)| report(managed, Outcomes::skipped(standing)));
         let not_listed = self.found.discovery.failures.iter();
@@ -356,7 +396,7 @@ impl Stage<'_> {
             waves: all_waves,
             failed: failed.chain(&self.found.conflicting).map(failure).collect(),
             paused: self.found.paused.iter().map(failure).collect(),
-            skipped: skipped.map(|report| failure(&report)).collect(),
+            skipped: skipped.map(|report| failure(&Turned::from(&report))).collect(),
             not_listed: not_listed
                 .map(|missed| format!("{}/{}: {}", missed.tenant, missed.kind, missed.error))
                 .collect(),
@@ -381,9 +421,9 @@ impl Stage<'_> {
         answer
     }
 
-    fn exit(&self, state: State, reports: &[Report]) -> Exit {
-        let everyone = reports.iter().chain(&self.found.conflicting);
-        let worst = everyone.map(|report| report.result.exit()).max().unwrap_or_default();
+    fn exit(&self, state: State, turned: &[Turned]) -> Exit {
+        let everyone = turned.iter().chain(&self.found.conflicting);
+        let worst = everyone.map(|turned| turned.exit).max().unwrap_or_default();
         let unlisted = self.found.discovery.failures.iter().map(exit_of).max().unwrap_or_default();
         match state {
             State::Planned | State::Ended => worst.max(unlisted),
@@ -393,21 +433,7 @@ impl Stage<'_> {
     }
 }
 
-fn is_rotated(report: &Report) -> bool {
-    ended(&report.result) == Some(Ended::Rotated)
-}
-
-fn failure(report: &Report) -> Failed {
-    let Report { account, result, .. } = report;
-    let reason = match result {
-        Outcomes::Skipped { reason }
-        | Outcomes::Paused { reason, .. }
-        | Outcomes::Unfinished { reason, .. }
-        | Outcomes::Frozen { reason, .. }
-        | Outcomes::Held { reason }
-        | Outcomes::RollbackStopped { reason, .. }
-        | Outcomes::Failed { reason, .. } => reason.clone(),
-        _ => String::new(),
-    };
-    Failed { account: account.clone(), result: result.label(), reason }
+fn failure(turned: &Turned) -> Failed {
+    let Turned { account, result, reason, .. } = turned.clone();
+    Failed { account, result, reason }
 }

@@ -103,6 +103,11 @@ impl RotateAsked {
         }
     }
 
+    /// One part of an emergency, by full names, which has decided about pauses.
+    pub(super) fn in_emergency(names: Vec<String>, resume: bool, wait: Duration, reason: Option<String>) -> Self {
+        Self { names, all: false, resume, despite_pause: true, dry_run: false, wait: wait.as_secs(), reason }
+    }
+
     /// As a command would say it that asks nothing back.
     fn words(&self) -> Asked {
         Asked {

@@ -24,6 +24,7 @@ use crate::domain::cause::Cause;
 use crate::domain::emergency::{
     Emergency, Ended, Halt, Lane, Next, Plan, Shared, Wave, Waves, Work, sizes, time_to_finish,
 };
+use crate::domain::exit::Exit;
 use crate::domain::rotation::Waiting;
 use crate::ports::journal::JournalError;
 use crate::ports::observer::Fact;
@@ -31,9 +32,61 @@ use crate::ports::observer::Fact;
 /// Where rotations run: in this process, or in another one that is asked.
 #[async_trait]
 pub trait Rotations: Send + Sync {
-    /// Rotates these accounts and hands each report on as it comes, one for each account that had its turn. Once `halt` is
+    /// Rotates these accounts and tells how each turn ended as it does, of every account that had one. Once `halt` is
     /// cancelled nothing more begins, and no wait goes on.
-    async fn rotate(&self, accounts: &[AccountName], halt: &CancellationToken, reports: UnboundedSender<Report>);
+    async fn rotate(&self, accounts: &[AccountName], halt: &CancellationToken, told: UnboundedSender<Turned>);
+}
+
+/// How one account's turn ended.
+#[derive(Debug, Clone)]
+pub struct Turned {
+    /// The account.
+    pub account: AccountName,
+    /// Whether it has a new password; none when it had no turn to its end.
+    pub how: Option<Ended>,
+    /// The result's stable word.
+    pub result: String,
+    /// Why, when there is something to say.
+    pub reason: String,
+    /// How a command ends because of it.
+    pub exit: Exit,
+}
+
+impl Turned {
+    /// Whether it has a new password.
+    #[must_use]
+    pub fn is_rotated(&self) -> bool {
+        self.how == Some(Ended::Rotated)
+    }
+}
+
+impl From<&Report> for Turned {
+    fn from(report: &Report) -> Self {
+        let Report { account, result, .. } = report;
+        let how = match result {
+            Outcomes::Rotated | Outcomes::RotatedElsewhere => Some(Ended::Rotated),
+            Outcomes::Interrupted { .. } => None,
+            Outcomes::Unfinished { waits_for, .. } if only_waits(*waits_for) => Some(Ended::Waits),
+            _ => Some(Ended::Failed),
+        };
+        let reason = match result {
+            Outcomes::Skipped { reason }
+            | Outcomes::Paused { reason, .. }
+            | Outcomes::Unfinished { reason, .. }
+            | Outcomes::Frozen { reason, .. }
+            | Outcomes::Held { reason }
+            | Outcomes::RollbackStopped { reason, .. }
+            | Outcomes::Failed { reason, .. } => reason.clone(),
+            _ => String::new(),
+        };
+        let result = result.label().to_owned();
+        Self { account: account.clone(), how, result, reason, exit: report.result.exit() }
+    }
+}
+
+/// Whether nothing is wrong with what waits for this.
+const fn only_waits(why: Waiting) -> bool {
+    matches!(why, Waiting::Fence | Waiting::Rate)
 }
 
 /// One account of an emergency.
@@ -71,8 +124,8 @@ pub struct Run<'a> {
 /// What came of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Of every account that had its turn, in the order in which they ended.
-    pub reports: Vec<Report>,
+    /// Every turn, in the order in which they ended.
+    pub turned: Vec<Turned>,
     /// The waves.
     pub waves: Vec<Wave>,
     /// Why it stopped; none when everybody had a turn.
@@ -89,17 +142,6 @@ pub fn at_least(members: &[Member], canary: NonZeroUsize) -> Duration {
 fn takes(members: &[Member], canary: NonZeroUsize, done: u32, each: Option<Duration>) -> Duration {
     let lanes = members.iter().map(|member| member.lanes.as_slice());
     time_to_finish(sizes(canary, done, members.len()), lanes, Work { each, at_once: AT_ONCE })
-}
-
-/// Whether an account has a new password, as its report says; none when it had no turn.
-#[must_use]
-pub const fn ended(result: &Outcomes) -> Option<Ended> {
-    match result {
-        Outcomes::Rotated | Outcomes::RotatedElsewhere => Some(Ended::Rotated),
-        Outcomes::Interrupted { .. } => None,
-        Outcomes::Unfinished { waits_for: Waiting::Fence | Waiting::Rate, .. } => Some(Ended::Waits),
-        _ => Some(Ended::Failed),
-    }
 }
 
 impl World {
@@ -126,7 +168,7 @@ impl World {
             let halt = shutdown.child_token();
             let (sender, receiver) = unbounded_channel();
             let began = self.clock.boot();
-            let heard = hear(waves, receiver, &halt, &mut outcome.reports);
+            let heard = hear(waves, receiver, &halt, &mut outcome.turned);
             let ((), heard) = tokio::join!(rotations.rotate(&names, &halt, sender), heard);
             (waves, next) = (heard.waves, heard.next);
             let Heard { rotated, failed, waiting, .. } = heard;
@@ -166,13 +208,13 @@ struct Heard {
 /// Listens to one wave until nothing more comes, and halts it when too much of it fails.
 async fn hear(
     waves: Waves,
-    mut receiver: UnboundedReceiver<Report>,
+    mut receiver: UnboundedReceiver<Turned>,
     halt: &CancellationToken,
-    reports: &mut Vec<Report>,
+    all: &mut Vec<Turned>,
 ) -> Heard {
     let mut heard = Heard { waves, next: Next::GoOn, rotated: 0, failed: 0, waiting: 0 };
-    while let Some(report) = receiver.recv().await {
-        if let Some(how) = ended(&report.result) {
+    while let Some(turned) = receiver.recv().await {
+        if let Some(how) = turned.how {
             match how {
                 Ended::Rotated => heard.rotated += 1,
                 Ended::Failed => heard.failed += 1,
@@ -183,7 +225,7 @@ async fn hear(
                 halt.cancel();
             }
         }
-        reports.push(report);
+        all.push(turned);
     }
     heard
 }

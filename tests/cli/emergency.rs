@@ -6,8 +6,10 @@ use nix::sys::signal::Signal;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::aws;
 use crate::bench::{ACTIVE, Bench};
 use crate::process::Finished;
+use crate::secrets_manager::server::Server;
 
 const EMERGENCY: &str = "rotate --all --emergency --json";
 
@@ -311,6 +313,44 @@ fn it_is_not_ended_while_some_accounts_cannot_be_listed() {
     assert_eq!(first["not_listed"].as_array().unwrap().len(), 1);
     bench.emulator.clear_faults();
     answer(&bench.run(EMERGENCY).ends_with(0), &json!({ "is": "ended" }));
+    for name in ACTIVE {
+        bench.is_settled(name, 1);
+    }
+}
+
+/// A vault that only one process may write is written by that one.
+#[test]
+fn where_the_vault_is_the_daemons_alone_the_daemon_rotates_and_the_waves_are_the_same() {
+    let server = Server::start();
+    let bench = aws::in_aws(Bench::new(), &server.endpoint(), "sole = true");
+    bench.edit("on_adopt        = \"rotate\"", "on_adopt = \"defer\"");
+    let daemon = bench.start_command(aws::command(&bench, "run"));
+    daemon.says("event=\"next\"");
+    bench.emulator.fault_always("svc-batch", &json!("drop-before"));
+    let run = |words: &str| bench.run_command(aws::command(&bench, &format!("{EMERGENCY} {words}")));
+    let halted = json!({ "is": "halted", "because": "too-many-failed" });
+    let first = answer(&run("--wait 0s --reason INC-7").ends_with(69), &halted);
+    assert_eq!((numbers(&first, "accounts"), numbers(&first, "failed")), (vec![1, 2], vec![0, 1]));
+    bench.emulator.clear_faults();
+    let ended = answer(&run("").ends_with(0), &json!({ "is": "ended" }));
+    assert_eq!(names(&ended, "rotated"), set(ACTIVE));
+    for name in ACTIVE {
+        assert_eq!(bench.emulator.passwords_tried(name), 1, "{name}");
+        assert_eq!(bench.emulator.account(name).changes, 1, "{name}");
+    }
+    daemon.signal(Signal::SIGTERM);
+    daemon.finish().ends_with(0);
+}
+
+#[test]
+fn beside_a_daemon_it_is_done_here_and_nobody_is_rotated_twice() {
+    let bench = Bench::new();
+    bench.edit("on_adopt        = \"rotate\"", "on_adopt = \"defer\"");
+    let daemon = bench.start("run");
+    daemon.says("event=\"next\"");
+    answer(&bench.run(EMERGENCY).ends_with(0), &json!({ "is": "ended" }));
+    daemon.signal(Signal::SIGTERM);
+    daemon.finish().ends_with(0);
     for name in ACTIVE {
         bench.is_settled(name, 1);
     }

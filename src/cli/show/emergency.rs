@@ -57,7 +57,7 @@ pub struct Failed {
     /// The account.
     pub account: AccountName,
     /// How its turn ended.
-    pub result: &'static str,
+    pub result: String,
     /// Why.
     pub reason: String,
 }

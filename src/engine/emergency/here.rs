@@ -8,10 +8,9 @@ use async_trait::async_trait;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::{Rotations, ended};
+use super::{Rotations, Turned};
 use crate::domain::account::AccountName;
 use crate::domain::cause::Cause;
-use crate::domain::emergency::Ended;
 use crate::domain::rotation::{Goal, Insistence};
 use crate::engine::accounts::Managed;
 use crate::engine::batch::pacing;
@@ -43,9 +42,9 @@ pub struct Here {
 
 #[async_trait]
 impl Rotations for Here {
-    async fn rotate(&self, accounts: &[AccountName], halt: &CancellationToken, reports: UnboundedSender<Report>) {
+    async fn rotate(&self, accounts: &[AccountName], halt: &CancellationToken, told: UnboundedSender<Turned>) {
         // Whoever listens ends after this does.
-        let tell = |report: &Report| drop(reports.send(report.clone()));
+        let tell = |report: &Report| drop(told.send(Turned::from(report)));
         let turns = accounts.iter().filter_map(|name| self.turns.get(name));
         let (stale, mut fresh): (Vec<&Turn>, Vec<&Turn>) = turns.partition(|turn| turn.is_stale);
         let finished = self.batch(&stale, Goal::Finish, halt, |_| {}).await;
@@ -78,5 +77,5 @@ impl Here {
 
 /// Whether nothing is unfinished any more.
 const fn is_out_of_the_way(result: &Outcomes) -> bool {
-    matches!(ended(result), Some(Ended::Rotated)) || matches!(result, Outcomes::Skipped { .. })
+    matches!(result, Outcomes::Rotated | Outcomes::RotatedElsewhere | Outcomes::Skipped { .. })
 }
