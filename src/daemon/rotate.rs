@@ -76,6 +76,7 @@ fn about_one(args::Decision { name, yes, wait, why }: args::Decision) -> Asked {
 }
 
 /// What is asked for, whichever the deed.
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct Asked {
     pub(super) names: Vec<String>,
     pub(super) all: bool,
