@@ -28,7 +28,7 @@ use crate::domain::exit::Exit;
 use crate::domain::rotation::Waiting;
 use crate::domain::schedule::pause::Paused;
 use crate::domain::secret::{Password, SecretName};
-use crate::engine::emergency::Turned;
+use crate::engine::emergency::{PAUSED, Turned};
 use crate::engine::report::Report;
 use crate::engine::survey::Surveyed;
 use crate::ports::vault::{ListedVersion, Listing, Stage};
@@ -123,6 +123,7 @@ impl RotateLine {
         let how = match (self.result.as_str(), text("waits_for")) {
             ("rotated" | "rotated-elsewhere", _) => Some(Ended::Rotated),
             ("interrupted", _) => None,
+            (PAUSED, _) => Some(Ended::Waits),
             ("unfinished", why) if why == Waiting::Fence.label() || why == Waiting::Rate.label() => Some(Ended::Waits),
             _ => Some(Ended::Failed),
         };

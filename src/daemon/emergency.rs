@@ -244,6 +244,7 @@ impl Stage<'_> {
             progress.begin(members.len());
         }
         let outcome = self.world.emergency(&run, rotations.as_ref(), shutdown).await;
+        let (members, outcome) = self.without_paused_meanwhile(&members, outcome);
         if let Some(progress) = progress {
             progress.end();
         }
@@ -254,17 +255,18 @@ impl Stage<'_> {
 
     /// Where they are rotated.
     fn rotations(&mut self, turns: Vec<Turn>, shutdown: &CancellationToken) -> Box<dyn Rotations> {
-        let wait = self.args.wait;
+        let (wait, despite_pause) = (self.args.wait, self.args.despite_pause);
         let named = |turn: Turn| (turn.managed.name.clone(), turn);
         match self.daemon.take() {
             Some(daemon) => {
                 let stale = turns.into_iter().filter(|turn| turn.is_stale).map(|turn| turn.managed.name).collect();
                 let reason = self.args.why.reason.as_ref().map(ToString::to_string);
-                Box::new(There { daemon, stale, wait, reason, shutdown: shutdown.clone() })
+                Box::new(There { daemon, stale, despite_pause, wait, reason, shutdown: shutdown.clone() })
             }
             None => Box::new(Here {
                 world: Arc::clone(self.world),
                 turns: turns.into_iter().map(named).collect(),
+                despite_pause,
                 cause: self.cause.clone(),
                 wait,
             }),
@@ -298,6 +300,15 @@ impl Stage<'_> {
         });
         self.found.paused = held.collect();
         free
+    }
+
+    /// The accounts and what came of them, without those that somebody has paused before their turn came.
+    fn without_paused_meanwhile(&mut self, members: &[Member], outcome: Outcome) -> (Vec<Member>, Outcome) {
+        let (paused, turned): (Vec<Turned>, Vec<Turned>) = outcome.turned.into_iter().partition(Turned::is_paused);
+        let is_free = |member: &&Member| !paused.iter().any(|turned| turned.account == member.name);
+        let members = members.iter().filter(is_free).cloned().collect();
+        self.found.paused.extend(paused);
+        (members, Outcome { turned, ..outcome })
     }
 
     /// By priority, then by name; who failed before comes last, so that the canary tells whether the others are well.

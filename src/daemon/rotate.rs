@@ -264,14 +264,15 @@ impl Turn<'_> {
             shutdown: self.shutdown.clone(),
         };
         let insists = self.deed.insists(self.args.all);
-        let order = |goal| Order { goal, insists, cause: self.cause.clone() };
+        let order = |goal| Order { goal, insists, despite_pause: self.args.despite_pause, cause: self.cause.clone() };
         self.follows.iter().for_each(|follows| follows.begins(&accounts));
         let turn = accounts.into_iter().zip(goals).map(|(managed, goal)| (managed, order(goal))).collect();
         let each = |report: &Report| self.follows.iter().for_each(|follows| follows.ended(report));
-        reports.extend(match self.hands {
+        let rotated = match self.hands {
             Hands::Here => self.world.rotate(turn, &patience, each).await,
             Hands::Engine(caller) => caller.work(self.world.clock.as_ref(), turn, &patience, each).await,
-        });
+        };
+        reports.extend(rotated.into_iter().map(|report| self.left_out(report)));
         self.follows.iter().for_each(|follows| follows.ends());
         Ok(Some(reports))
     }
@@ -284,13 +285,20 @@ impl Turn<'_> {
             return (accounts.into_iter().map(|managed| (managed, goal)).collect(), Vec::new());
         }
         let Parted { free, unfinished, held } = self.world.part_by_pauses(accounts).await;
-        let held = held.iter().map(|(managed, paused)| match Outcomes::paused(paused) {
-            Outcomes::Paused { reason, .. } if self.args.all => report(managed, Outcomes::Skipped { reason }),
-            refused => report(managed, refused),
-        });
+        let held = held.iter().map(|(managed, paused)| self.left_out(report(managed, Outcomes::paused(paused))));
         let free = free.into_iter().map(|managed| (managed, goal));
         let unfinished = unfinished.into_iter().map(|managed| (managed, Goal::Finish));
         (free.chain(unfinished).collect(), held.collect())
+    }
+
+    /// A pause leaves an account out of all of them; to whoever named it, it is a refusal.
+    fn left_out(&self, report: Report) -> Report {
+        match report.result {
+            Outcomes::Paused { reason, .. } if self.args.all => {
+                Report { result: Outcomes::Skipped { reason }, ..report }
+            }
+            result => Report { result, ..report },
+        }
     }
 
     /// Parts the accounts by whether anything is unfinished; of those whose secret cannot be read that is not known.

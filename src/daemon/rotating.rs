@@ -43,20 +43,20 @@ const MOST_UNREAD: usize = 4096;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RotateAsked {
     /// The accounts: login ids, Data Forest names, tenant/kind/name, or names of secrets; none with `all`.
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// Every account that the configuration matches.
-    all: bool,
+    pub(super) all: bool,
     /// Only finish what is unfinished; begin nothing.
-    resume: bool,
+    pub(super) resume: bool,
     /// Rotate what is paused too.
-    despite_pause: bool,
+    pub(super) despite_pause: bool,
     /// Tell what would be rotated, and change nothing.
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// How long to go on trying what does not succeed at once, in seconds.
-    wait: u64,
+    pub(super) wait: u64,
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 /// What is told while rotations go on, one line of JSON each; the last is `done` or `refused`.
@@ -101,11 +101,6 @@ impl RotateAsked {
             wait: asked.wait.as_secs(),
             reason: asked.why.reason.as_ref().map(ToString::to_string),
         }
-    }
-
-    /// One part of an emergency, by full names, which has decided about pauses.
-    pub(super) fn in_emergency(names: Vec<String>, resume: bool, wait: Duration, reason: Option<String>) -> Self {
-        Self { names, all: false, resume, despite_pause: true, dry_run: false, wait: wait.as_secs(), reason }
     }
 
     /// As a command would say it that asks nothing back.

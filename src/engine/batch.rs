@@ -134,7 +134,10 @@ impl World {
         if patience.shutdown.is_cancelled() {
             return Report { account, secret: Some(secret), result: Outcomes::Interrupted { pending: false } };
         }
-        self.turn(&managed, (Start::Afresh(order), None), patience).await.0
+        match self.under_pauses(&managed, order).await {
+            Ok(order) => self.turn(&managed, (Start::Afresh(order), None), patience).await.0,
+            Err(paused) => Report { account, secret: Some(secret), result: Outcomes::paused(&paused) },
+        }
     }
 
     /// Drives one account's rotation, and tells how it began, why if it is `due`, and how it ended; beside it, what to go on

@@ -53,19 +53,21 @@ pub struct Order {
     pub goal: Goal,
     /// How much a person insists.
     pub insists: Insistence,
+    /// Whether it begins although a pause holds the account.
+    pub despite_pause: bool,
     /// Who or what asked.
     pub cause: Cause,
 }
 
 impl Order {
-    /// The daemon's own: what is due, or what is unfinished.
+    /// The daemon's own: what is due, which nothing paused is, or what is unfinished.
     #[must_use]
     pub const fn of_daemon(goal: Goal) -> Self {
         let cause = match goal {
             Goal::Finish => Cause::RESUME,
             Goal::Rotate | Goal::Rollback => Cause::SCHEDULE,
         };
-        Self { goal, insists: Insistence::None, cause }
+        Self { goal, insists: Insistence::None, despite_pause: true, cause }
     }
 }
 

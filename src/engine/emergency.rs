@@ -37,6 +37,9 @@ pub trait Rotations: Send + Sync {
     async fn rotate(&self, accounts: &[AccountName], halt: &CancellationToken, told: UnboundedSender<Turned>);
 }
 
+/// The result of an account that a pause held.
+pub const PAUSED: &str = "paused";
+
 /// How one account's turn ended.
 #[derive(Debug, Clone)]
 pub struct Turned {
@@ -58,6 +61,12 @@ impl Turned {
     pub fn is_rotated(&self) -> bool {
         self.how == Some(Ended::Rotated)
     }
+
+    /// Whether a pause held it, which somebody said after the emergency had begun.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.result == PAUSED
+    }
 }
 
 impl From<&Report> for Turned {
@@ -66,6 +75,7 @@ impl From<&Report> for Turned {
         let how = match result {
             Outcomes::Rotated | Outcomes::RotatedElsewhere => Some(Ended::Rotated),
             Outcomes::Interrupted { .. } => None,
+            Outcomes::Paused { .. } => Some(Ended::Waits),
             Outcomes::Unfinished { waits_for, .. } if only_waits(*waits_for) => Some(Ended::Waits),
             _ => Some(Ended::Failed),
         };

@@ -94,7 +94,7 @@ mod tests {
     fn place(orders: &mut Orders, goal: Goal) -> (UnboundedReceiver<Report>, CancellationToken) {
         let (reports, reported) = unbounded_channel();
         let unwanted = CancellationToken::new();
-        let order = Order { goal, insists: Insistence::Hold, cause: Cause::STARTUP };
+        let order = Order { goal, insists: Insistence::Hold, despite_pause: false, cause: Cause::STARTUP };
         orders.place(&name(), Placed { order, reports, unwanted: unwanted.clone(), has_turn: false });
         (reported, unwanted)
     }

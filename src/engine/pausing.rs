@@ -4,8 +4,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::accounts::Managed;
+use super::drive::Order;
 use super::survey::Surveyed;
 use super::world::World;
+use crate::domain::rotation::Goal;
 use crate::domain::schedule::pause::{Paused, Pauses};
 use crate::ports::observer::Fact;
 
@@ -56,6 +58,9 @@ impl World {
         let known = self.pauses().await;
         let (held, free) = accounts.into_iter().partition(|managed| managed.held(&known).is_some());
         let mut parted = Parted { free, ..Parted::default() };
+        if held.is_empty() {
+            return parted;
+        }
         for Surveyed { managed, status, paused, .. } in self.survey(held).await {
             match (paused, status) {
                 (None, _) => parted.free.push(managed),
@@ -65,6 +70,20 @@ impl World {
             }
         }
         parted
+    }
+
+    /// What pauses leave of an order when its turn comes: hours may have passed since it was given, and somebody may have
+    /// paused to stop just that. The pause, when it leaves nothing.
+    pub(super) async fn under_pauses(&self, managed: &Managed, order: Order) -> Result<Order, Box<Paused>> {
+        if order.goal != Goal::Rotate || order.despite_pause {
+            return Ok(order);
+        }
+        let Parted { unfinished, held, .. } = self.part_by_pauses(vec![managed.clone()]).await;
+        match held.into_iter().next() {
+            Some((_, paused)) => Err(Box::new(paused)),
+            None if unfinished.is_empty() => Ok(order),
+            None => Ok(Order { goal: Goal::Finish, ..order }),
+        }
     }
 }
 

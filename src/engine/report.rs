@@ -180,7 +180,7 @@ impl Outcomes {
             Self::RolledBack => "rolled back",
             Self::RotatedElsewhere => "rotated elsewhere",
             Self::Skipped { .. } => "skipped",
-            Self::Paused { .. } => "paused",
+            Self::Paused { .. } => super::emergency::PAUSED,
             Self::Planned { finishes: true } => "would finish",
             Self::Planned { finishes: false } => "would rotate",
             Self::Unfinished { .. } => "unfinished",

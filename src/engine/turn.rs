@@ -45,11 +45,17 @@ pub(super) async fn turn(world: Arc<World>, managed: Arc<Managed>, occasion: Occ
     let found;
     let (start, due) = match occasion {
         Occasion::Parked(parked) => (Start::Parked(parked), None),
-        Occasion::Ordered(order) => (Start::Afresh(order), None),
-        Occasion::Asked(asked) => match order(&world, &managed, asked).await {
+        Occasion::Ordered(order) => match world.under_pauses(&managed, order).await {
             Ok(order) => (Start::Afresh(order), None),
             Err(paused) => return held(&world, managed, &paused).await,
         },
+        Occasion::Asked(Asked { cause, despite_pause }) => {
+            let order = Order { goal: Goal::Rotate, insists: Insistence::Hold, despite_pause, cause };
+            match world.under_pauses(&managed, order).await {
+                Ok(order) => (Start::Afresh(order), None),
+                Err(paused) => return held(&world, managed, &paused).await,
+            }
+        }
         // What was planned may be long ago, and another process at work on the same accounts.
         Occasion::Planned => {
             found = look(&world, &managed).await;
@@ -84,21 +90,6 @@ fn due_by(found: &Surveyed, why: Why) -> Option<DueBy<'_>> {
     let terms = Terms::All { first_run: facts.is_first_run(), overdue };
     let expires_at = dates.and_then(|dates| dates.expires_at);
     Some(DueBy { policy: &managed.managing.rule.policy.name, why, terms, expires_at })
-}
-
-/// What a person who asks for a rotation gets; the pause when that is nothing.
-async fn order(world: &World, managed: &Managed, Asked { cause, despite_pause }: Asked) -> Result<Order, Box<Paused>> {
-    let mut order = Order { goal: Goal::Rotate, insists: Insistence::Hold, cause };
-    if !despite_pause {
-        let parted = world.part_by_pauses(vec![managed.clone()]).await;
-        if let Some((_, paused)) = parted.held.into_iter().next() {
-            return Err(Box::new(paused));
-        }
-        if !parted.unfinished.is_empty() {
-            order.goal = Goal::Finish;
-        }
-    }
-    Ok(order)
 }
 
 async fn held(world: &World, managed: Arc<Managed>, paused: &Paused) -> Turned {

@@ -260,6 +260,27 @@ fn a_pause_holds_unless_it_is_said_otherwise_and_it_is_not_ended_before() {
     }
 }
 
+/// To stop everything before it is understood what is wrong, from another terminal or another office.
+#[test]
+fn a_pause_that_is_said_while_it_is_under_way_holds_whoever_has_not_begun() {
+    let bench = Bench::new();
+    bench.emulator.fault_once("svc-backup", &json!({ "hold": {} }));
+    let running = bench.start(EMERGENCY);
+    bench.emulator.until_sent("svc-backup", 1);
+    bench.run("pause --all").ends_with(0);
+    bench.emulator.release();
+    let stopped = answer(&running.finish().ends_with(75), &json!({ "is": "halted", "because": "paused" }));
+    assert_eq!(names(&stopped, "rotated"), set(["svc-backup"]), "what is under way ends");
+    assert_eq!(names(&stopped, "paused"), set(ORDER[1..].to_vec()));
+    assert_eq!((&stopped["failed"], &stopped["left"]), (&json!([]), &json!([])));
+    assert_eq!(bench.emulator.sends().len(), 1);
+    bench.run("resume --all").ends_with(0);
+    answer(&bench.run(EMERGENCY).ends_with(0), &json!({ "is": "ended" }));
+    for name in ACTIVE {
+        bench.is_settled(name, 1);
+    }
+}
+
 #[test]
 fn a_dry_run_tells_who_would_be_rotated_and_how_long_it_takes_at_the_least() {
     let bench = Bench::new();

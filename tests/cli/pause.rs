@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::bench::{ACTIVE, Bench};
-use crate::process::Finished;
+use crate::process::{Finished, until};
 use crate::runbook::leads_somewhere;
 
 /// Runs the program with a reason of several words.
@@ -108,6 +108,48 @@ fn what_is_paused_is_resumed_by_the_same_words(#[case] pause: &str, #[case] resu
     );
     bench.run(&format!("resume {resume}")).ends_with(0).mentions("was not paused");
     assert_eq!(self::events(&bench).len(), events.len(), "nothing happened");
+}
+
+/// Sixteen rotations are under way at once; the others have not begun.
+#[test]
+fn a_pause_holds_whoever_has_not_begun_of_all_that_are_being_rotated() {
+    let bench = Bench::new();
+    bench.emulator.change(&json!({ "op": "create", "kind": "sub-account", "count": 30, "prefix": "svc-n" }));
+    for call in ["password", "resetPassword"] {
+        bench.emulator.fault(&json!({ "call": call, "times": "always", "fault": { "hold": {} } }));
+    }
+    let running = bench.start("rotate --all --json");
+    until("sixteen rotations under way", || bench.emulator.sends().len() >= 16);
+    bench.run("pause --all").ends_with(0);
+    bench.emulator.clear_faults();
+    bench.emulator.release();
+    let told = running.finish().ends_with(0).json();
+    let results = told["accounts"].as_array().unwrap();
+    let is_held = |line: &&Value| line["reason"].as_str().is_some_and(|reason| reason.contains("--despite-pause"));
+    assert_eq!(results.iter().filter(is_held).filter(|line| line["result"] == "skipped").count(), 37 - 16, "{told}");
+    assert_eq!(bench.emulator.sends().len(), 16);
+    bench.holds_the_promise();
+}
+
+#[test]
+fn a_pause_holds_whoever_has_not_begun_of_what_the_daemon_was_asked_for() {
+    let bench = Bench::new();
+    bench.edit("rate       = \"100/s\"", "rate       = \"1/s\"");
+    bench.edit("on_adopt        = \"rotate\"", "on_adopt        = \"defer\"");
+    let daemon = bench.start("run");
+    daemon.says("event=\"admin-listens\"");
+    daemon.says("event=\"next\"");
+    let asking = bench.start("rotate --all --json");
+    until("the first rotation", || !bench.emulator.sends().is_empty());
+    bench.run("pause --all").ends_with(0);
+    let told = asking.finish().ends_with(0).json();
+    assert!(bench.emulator.sends().len() < ACTIVE.len(), "{told}");
+    let rotated = told["accounts"].as_array().unwrap().iter().filter(|line| line["result"] == "rotated").count();
+    assert_eq!(rotated, bench.emulator.sends().len(), "{told}");
+    bench.run("rotate svc-batch --json").ends_with(69);
+    daemon.signal(Signal::SIGTERM);
+    daemon.finish().ends_with(0);
+    bench.holds_the_promise();
 }
 
 #[test]

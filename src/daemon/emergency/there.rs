@@ -23,6 +23,8 @@ pub(super) struct There {
     pub(super) daemon: Daemon,
     /// Accounts with a pending candidate that is older than the emergency.
     pub(super) stale: HashSet<AccountName>,
+    /// Whether a pause that somebody says meanwhile holds nobody.
+    pub(super) despite_pause: bool,
     /// How long to go on trying what does not succeed at once.
     pub(super) wait: Duration,
     /// What it is for.
@@ -67,7 +69,14 @@ impl There {
     /// What the daemon tells of these accounts, as far as it does.
     async fn have(&self, accounts: &[&AccountName], resume: bool) -> Vec<RotateLine> {
         let names = accounts.iter().map(ToString::to_string).collect();
-        let asked = RotateAsked::in_emergency(names, resume, self.wait, self.reason.clone());
+        let asked = RotateAsked {
+            names,
+            resume,
+            despite_pause: self.despite_pause,
+            wait: self.wait.as_secs(),
+            reason: self.reason.clone(),
+            ..RotateAsked::default()
+        };
         let mut lines = Vec::new();
         let each = |told: Told| {
             if let Told::Ended { account } = told {

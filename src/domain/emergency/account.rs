@@ -29,7 +29,7 @@ pub struct Wave {
     pub rotated: usize,
     /// Those without, of the ones that had their turn.
     pub failed: usize,
-    /// Those without of which nothing is wrong: they wait for a fence or a rate.
+    /// Those without of which nothing is wrong: they wait for a fence or a rate, or were paused meanwhile.
     pub waiting: usize,
 }
 

@@ -21,7 +21,7 @@ pub enum Ended {
     Rotated,
     /// It has none, or it is not known to.
     Failed,
-    /// It has none yet, and nothing is wrong: a fence or a rate is waited for. That halts nothing.
+    /// It has none yet, and nothing is wrong: a fence or a rate is waited for, or somebody has paused it. That halts nothing.
     Waits,
 }
 

@@ -34,6 +34,8 @@ pub struct Here {
     pub world: Arc<World>,
     /// The accounts, by their names.
     pub turns: HashMap<AccountName, Turn>,
+    /// Whether they begin although a pause holds an account.
+    pub despite_pause: bool,
     /// Who or what asked.
     pub cause: Cause,
     /// How long to go on trying what does not succeed at once, beside the time that the rates take.
@@ -69,7 +71,8 @@ impl Here {
         let managed: Vec<Managed> = turns.iter().map(|turn| turn.managed.clone()).collect();
         let until = self.world.clock.boot().saturating_add(self.wait).saturating_add(pacing(&managed));
         let patience = Patience { until: Some(until), paced: true, only_hopeful: true, shutdown: halt.clone() };
-        let order = Order { goal, insists: Insistence::Spacing, cause: self.cause.clone() };
+        let (despite_pause, cause) = (self.despite_pause, self.cause.clone());
+        let order = Order { goal, insists: Insistence::Spacing, despite_pause, cause };
         let orders = managed.into_iter().map(|managed| (managed, order.clone())).collect();
         self.world.rotate(orders, &patience, each).await
     }
