@@ -275,7 +275,7 @@ impl Stage<'_> {
 
     /// Whether an account has a password that was made since the emergency began.
     ///
-    /// The journal knows by the order of its rows. A process that was killed may lack the last one: what it staged and is pending
+    /// The journal knows by the order of its rows, also of a previous password that was put back since. A process that was killed may lack the last one: what it staged and is pending
     /// no more was promoted, if the vault's last change fits. What another journal's process did shows in the vault alone,
     /// where clocks decide, and so only beyond what they may be apart.
     fn is_done(&self, surveyed: &Surveyed) -> bool {
@@ -283,6 +283,9 @@ impl Stage<'_> {
         let name = surveyed.managed.name.to_string();
         if past.ledger.has_rotated(&name) {
             return true;
+        }
+        if past.ledger.was_put_back(&name) {
+            return false;
         }
         let Ok(Status { last_changed: Some(changed), unfinished: false }) = surveyed.status else { return false };
         let since = changed.duration_since(past.began);

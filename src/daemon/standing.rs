@@ -266,7 +266,8 @@ mod tests {
         assert!(standing.holds_only_copy());
         assert!(line(&standing).starts_with("DO NOT END THIS PROCESS"), "{}", line(&standing));
         let token = Token::placeholder();
-        let staged = Fact::Staged { account: &a, secret: &secret, token, candidate: None, superseding: false };
+        let staged =
+            Fact::Staged { account: &a, secret: &secret, token, candidate: None, repeats: None, superseding: false };
         standing.note(&staged, at(600));
         assert!(!standing.holds_only_copy());
     }

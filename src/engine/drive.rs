@@ -302,8 +302,23 @@ impl<'a> Driver<'a> {
                 };
                 let rollback = matches!(content, Content::Copy(from) if Some(from) != base);
                 let again = matches!(content, Content::Again(_));
-                let staging =
-                    Staging { over, token, generation, attempt, base, part, rollback, told_by, again, superseding };
+                let repeats = match content {
+                    Content::Copy(token) | Content::Again(token) => Some(token),
+                    Content::Fresh | Content::Intent | Content::Generated(_) => None,
+                };
+                let staging = Staging {
+                    over,
+                    token,
+                    generation,
+                    attempt,
+                    base,
+                    part,
+                    repeats,
+                    rollback,
+                    told_by,
+                    again,
+                    superseding,
+                };
                 self.stage(staging, password).await
             }
             Action::Permit { over, token } => {

@@ -120,9 +120,13 @@ fn row<'a>(fact: &Fact<'a>) -> Option<Row<'a>> {
             detail.extend([("goal".to_owned(), goal.into()), ("account_id".to_owned(), json!(subject.id))]);
             Row::standing(Beginning::WHAT, account, secret, detail.into())
         }
-        Fact::Staged { account, secret, token, candidate, superseding } => {
+        Fact::Staged { account, secret, token, candidate, repeats, superseding } => {
             let what = if superseding { What::Superseded } else { What::Staged };
-            Row::step(what, account, secret, json!({ "token": token, "candidate": candidate }))
+            let mut detail = json!({ "token": token, "candidate": candidate });
+            if let (Some(detail), Some(repeats)) = (detail.as_object_mut(), repeats) {
+                detail.insert("repeats".to_owned(), json!(repeats));
+            }
+            Row::step(what, account, secret, detail)
         }
         Fact::Sending { account, secret, candidate } => {
             Row::step(What::Sending, account, secret, json!({ "candidate": candidate }))

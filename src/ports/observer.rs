@@ -189,6 +189,8 @@ pub enum Fact<'a> {
         token: Token,
         /// What it holds, as sends name it.
         candidate: Option<Token>,
+        /// The version whose password it repeats; none when the password is a new one.
+        repeats: Option<Token>,
         /// Whether it took the place of a refused or foreign-generation candidate.
         superseding: bool,
     },

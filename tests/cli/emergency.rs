@@ -210,6 +210,25 @@ fn a_password_that_was_staged_before_the_emergency_is_not_new_enough() {
     bench.is_settled("svc-backup", 1);
 }
 
+/// Its service broke with the new password, and somebody put the leaked one back for the time being.
+#[test]
+fn a_password_that_was_put_back_since_is_replaced_again() {
+    let bench = Bench::with_short_fence();
+    bench.run("rotate svc-backup").ends_with(0);
+    let leaked = bench.stored("svc-backup", "current");
+    bench.emulator.fault_always("svc-batch", &json!("drop-before"));
+    bench.run(&format!("{EMERGENCY} --wait 0s")).ends_with(69);
+    assert_eq!(bench.stored("svc-backup", "previous"), leaked);
+    bench.run("secret rollback svc-backup").ends_with(0);
+    assert_eq!(bench.stored("svc-backup", "current"), leaked);
+    bench.emulator.clear_faults();
+    let answer = answer(&bench.run(EMERGENCY).ends_with(0), &json!({ "is": "ended" }));
+    assert_eq!(names(&answer, "rotated"), set(ACTIVE));
+    assert_ne!(bench.stored("svc-backup", "current"), leaked);
+    bench.is_settled("svc-backup", 4);
+    bench.is_settled("svc-deploy", 1);
+}
+
 /// A fence of eight minutes is no trouble, and must not stop the others.
 #[test]
 fn who_only_waits_for_the_fence_halts_nothing_and_keeps_it_open() {

@@ -2,15 +2,16 @@
 //!
 //! A rotation that is finished after the beginning may have been staged before it, and what is pending can be read by whoever
 //! reads the vault: its password may be as well known as the current one. So only a password that was **staged** since the
-//! beginning counts. The order of the rows decides that, and no clock.
+//! beginning counts. The order of the rows decides that, and no clock. One that repeats the password of another version, as a
+//! rollback does, is as new as that one.
 
 use std::collections::{HashMap, HashSet};
 
 /// One event, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told<'a> {
-    /// A candidate became pending.
-    Staged(&'a str),
+    /// A candidate became pending; beside it, the version whose password it repeats, if it does.
+    Staged(&'a str, Option<&'a str>),
     /// A version became current.
     Rotated(&'a str),
     /// A turn ended otherwise.
@@ -25,8 +26,13 @@ pub struct Ledger {
 
 #[derive(Debug, Clone, Default)]
 struct Account {
-    staged: HashSet<String>,
+    /// Versions whose password was made since the beginning.
+    new: HashSet<String>,
+    /// Whether the last candidate is one of them.
+    staged: bool,
     rotated: bool,
+    /// Whether a password from before the beginning was staged again, and no new one has become current since.
+    put_back: bool,
     failed: bool,
 }
 
@@ -38,10 +44,16 @@ impl Ledger {
         }
         let Some(known) = self.accounts.get_mut(account) else { return };
         match told {
-            Told::Staged(token) => {
-                known.staged.insert(token.to_owned());
+            Told::Staged(token, repeats) => {
+                known.staged = repeats.is_none_or(|repeated| known.new.contains(repeated));
+                if known.staged {
+                    known.new.insert(token.to_owned());
+                } else {
+                    (known.rotated, known.put_back) = (false, true);
+                }
             }
-            Told::Rotated(token) => known.rotated |= known.staged.contains(token),
+            Told::Rotated(token) if known.new.contains(token) => (known.rotated, known.put_back) = (true, false),
+            Told::Rotated(_) => {}
             Told::Failed => known.failed = true,
         }
     }
@@ -52,16 +64,23 @@ impl Ledger {
         self.accounts.get(account).is_some_and(|known| known.rotated)
     }
 
+    /// Whether it was given back a password from before the beginning, or may have been: it has none that counts, however late
+    /// its last change was.
+    #[must_use]
+    pub fn was_put_back(&self, account: &str) -> bool {
+        self.accounts.get(account).is_some_and(|known| known.put_back)
+    }
+
     /// Whether a turn of it has failed, and none has succeeded since.
     #[must_use]
     pub fn has_failed(&self, account: &str) -> bool {
         self.accounts.get(account).is_some_and(|known| known.failed && !known.rotated)
     }
 
-    /// Whether a candidate was staged since the beginning, so that one which is pending is new enough.
+    /// Whether the last candidate was made since the beginning, so that if it is pending it is new enough.
     #[must_use]
     pub fn has_staged(&self, account: &str) -> bool {
-        self.accounts.get(account).is_some_and(|known| !known.staged.is_empty())
+        self.accounts.get(account).is_some_and(|known| known.staged)
     }
 }
 
@@ -74,19 +93,23 @@ mod tests {
 
     #[rstest]
     #[case::nothing(&[], (false, false, false))]
-    #[case::staged_alone(&[Staged("1")], (false, false, true))]
-    #[case::rotated(&[Staged("1"), Rotated("1")], (true, false, true))]
+    #[case::staged_alone(&[Staged("1", None)], (false, false, true))]
+    #[case::rotated(&[Staged("1", None), Rotated("1")], (true, false, true))]
     #[case::staged_before_the_beginning(&[Rotated("0")], (false, false, false))]
-    #[case::the_old_one_finished_and_a_new_one_failed(&[Rotated("0"), Staged("1"), Failed], (false, true, true))]
-    #[case::the_old_one_finished_and_then_a_new_one(&[Rotated("0"), Staged("1"), Rotated("1")], (true, false, true))]
-    #[case::failed_and_then_finished(&[Staged("1"), Failed, Staged("2"), Rotated("2")], (true, false, true))]
+    #[case::the_old_one_finished_and_a_new_one_failed(&[Rotated("0"), Staged("1", None), Failed], (false, true, true))]
+    #[case::the_old_one_finished_and_then_a_new_one(&[Rotated("0"), Staged("1", None), Rotated("1")], (true, false, true))]
+    #[case::failed_and_then_finished(&[Staged("1", None), Failed, Staged("2", None), Rotated("2")], (true, false, true))]
+    #[case::put_back(&[Staged("1", None), Rotated("1"), Staged("2", Some("0")), Rotated("2")], (false, false, false))]
+    #[case::may_be_put_back(&[Staged("1", None), Rotated("1"), Staged("2", Some("0"))], (false, false, false))]
+    #[case::put_back_and_made_anew(&[Staged("1", Some("0")), Rotated("1"), Staged("2", None), Rotated("2")], (true, false, true))]
+    #[case::a_new_one_is_kept_with_other_keys(&[Staged("1", None), Staged("2", Some("1")), Rotated("2")], (true, false, true))]
     #[case::failed_before_anything_was_staged(&[Failed], (false, true, false))]
     fn only_what_was_staged_since_the_beginning_counts(
         #[case] rows: &[Told<'_>],
         #[case] (rotated, failed, staged): (bool, bool, bool),
     ) {
         let mut ledger = Ledger::default();
-        ledger.note("other", Staged("9"));
+        ledger.note("other", Staged("9", None));
         ledger.note("other", Rotated("9"));
         for row in rows {
             ledger.note("a", *row);

@@ -21,6 +21,8 @@ pub(super) struct Staging {
     pub(super) attempt: u32,
     pub(super) base: Option<Token>,
     pub(super) part: Option<Part>,
+    /// The version whose password it repeats.
+    pub(super) repeats: Option<Token>,
     /// Whether it puts a previous password back.
     pub(super) rollback: bool,
     /// The intent whose answer this is, when it takes that very intent's place.
@@ -97,6 +99,7 @@ impl Driver<'_> {
                 secret: &self.managed.secret,
                 token: staging.token,
                 candidate,
+                repeats: staging.repeats,
                 superseding: staging.superseding,
             })
             .await;

@@ -57,6 +57,7 @@ struct Entry {
 #[derive(Deserialize, Default)]
 struct Detail {
     token: Option<String>,
+    repeats: Option<String>,
     emergency: Option<Which>,
     wave: Option<Wave>,
 }
@@ -94,7 +95,7 @@ impl Past {
     pub fn note_account(&mut self, row: &Row) {
         let Ok(Entry { what, account: Some(account), detail, .. }) = serde_json::from_str(&row.text) else { return };
         let told = match (what.as_str(), detail.token.as_deref()) {
-            ("staged" | "superseded", Some(token)) => Told::Staged(token),
+            ("staged" | "superseded", Some(token)) => Told::Staged(token, detail.repeats.as_deref()),
             ("rotated" | "rotated-elsewhere", Some(token)) => Told::Rotated(token),
             ("unfinished" | "failed" | "frozen" | "held", _) => Told::Failed,
             _ => return,
