@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +15,7 @@ use tokio::task;
 use uuid::Uuid;
 
 use super::open::{FILE, Opened, Origin, open};
+use super::reader::Reader;
 use super::trouble::Trouble;
 use super::{attempts, events, label, pauses};
 use crate::domain::account::Subject;
@@ -27,10 +31,15 @@ use crate::ports::journal::{Journal as Port, JournalError, SendId};
 pub struct Journal {
     id: String,
     file: PathBuf,
+    /// Which file that was when it was opened: somebody may move it, and another process make a new one.
+    inode: Option<Inode>,
     origin: Origin,
     connection: Arc<Mutex<Connection>>,
     pauses: Arc<Mutex<Option<Known>>>,
 }
+
+/// A file, whatever it is called: its device, and its number there.
+type Inode = (u64, u64);
 
 /// The pauses as they were read last, and what told then whether anybody else had written.
 type Known = (i64, Arc<Pauses>);
@@ -44,7 +53,8 @@ impl Journal {
         let file = folder.join(FILE);
         let Opened { connection, id, origin } =
             open(folder, &file, entropy, now).map_err(|trouble| trouble.at(&file))?;
-        Ok(Self { id, file, origin, connection: Arc::new(Mutex::new(connection)), pauses: Arc::default() })
+        let inode = inode(&file).map_err(|trouble| trouble.at(&file))?;
+        Ok(Self { id, file, inode, origin, connection: Arc::new(Mutex::new(connection)), pauses: Arc::default() })
     }
 
     /// How this process came to it.
@@ -69,6 +79,44 @@ impl Journal {
         let blocking = move || work(&connection.lock().unwrap_or_else(PoisonError::into_inner));
         let done = task::spawn_blocking(blocking).await.unwrap_or(Err(Trouble::Interrupted));
         done.map_err(|trouble| trouble.at(&self.file))
+    }
+
+    /// Whether the file was moved or removed since it was opened.
+    async fn is_elsewhere(&self) -> Result<bool, JournalError> {
+        let (file, mine) = (self.file.clone(), self.inode);
+        self.with(move |_| Ok(inode(&file)? != mine)).await
+    }
+
+    async fn own_pauses(&self) -> Result<Arc<Pauses>, JournalError> {
+        let known = Arc::clone(&self.pauses);
+        self.with(move |connection| {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            // Asked for before the pauses are read: what is written in between is read again next time.
+            let version = pauses::version(connection)?;
+            if let Some((_, pauses)) = known.as_ref().filter(|(read_at, _)| *read_at == version) {
+                return Ok(Arc::clone(pauses));
+            }
+            let pauses = Arc::new(pauses::all(connection)?);
+            *known = Some((version, Arc::clone(&pauses)));
+            Ok(pauses)
+        })
+        .await
+    }
+
+    /// The pauses of the file that has this one's name now.
+    async fn others_pauses(&self) -> Result<Pauses, JournalError> {
+        let folder = self.file.parent().map(Path::to_owned).unwrap_or_default();
+        let reading = move || Ok(Reader::open(&folder)?.map(|reader| reader.pauses()).transpose()?.unwrap_or_default());
+        task::spawn_blocking(reading).await.unwrap_or_else(|_| Err(Trouble::Interrupted.at(&self.file)))
+    }
+}
+
+/// Which file has this name; none when there is none.
+fn inode(file: &Path) -> Result<Option<Inode>, Trouble> {
+    match fs::metadata(file) {
+        Ok(found) => Ok(Some((found.dev(), found.ino()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -135,20 +183,15 @@ impl Port for Journal {
         .await
     }
 
+    /// Whoever pauses finds the file by its name. When that is another file by now, the pauses of both hold: nothing is rotated
+    /// because a file was moved.
     async fn pauses(&self) -> Result<Arc<Pauses>, JournalError> {
-        let known = Arc::clone(&self.pauses);
-        self.with(move |connection| {
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            // Asked for before the pauses are read: what is written in between is read again next time.
-            let version = pauses::version(connection)?;
-            if let Some((_, pauses)) = known.as_ref().filter(|(read_at, _)| *read_at == version) {
-                return Ok(Arc::clone(pauses));
-            }
-            let pauses = Arc::new(pauses::all(connection)?);
-            *known = Some((version, Arc::clone(&pauses)));
-            Ok(pauses)
-        })
-        .await
+        let ours = self.own_pauses().await?;
+        if !self.is_elsewhere().await? {
+            return Ok(ours);
+        }
+        let theirs = self.others_pauses().await?;
+        Ok(Arc::new(ours.iter().chain(theirs.iter()).cloned().collect()))
     }
 
     async fn change_pauses(&self, changes: Vec<Change>, entries: Vec<Entry>) -> Result<(), JournalError> {
@@ -187,7 +230,11 @@ impl Port for Journal {
         self.with(move |connection| events::add(connection, &entries)).await
     }
 
+    /// A chain that nobody will find has no end worth telling.
     async fn head(&self) -> Result<Head, JournalError> {
+        if self.is_elsewhere().await? {
+            return Err(Trouble::Elsewhere.at(&self.file));
+        }
         self.with(|connection| {
             events::head(connection)?.ok_or_else(|| Trouble::Damaged("the chain of events has no first row".to_owned()))
         })

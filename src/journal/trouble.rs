@@ -28,6 +28,8 @@ pub(super) enum Trouble {
     NotLocal(String),
     /// No random numbers for a new journal's id.
     Entropy(EntropyError),
+    /// It was moved or removed while it was open.
+    Elsewhere,
     /// The runtime ended, or the task did.
     Interrupted,
 }
@@ -74,6 +76,10 @@ impl Trouble {
                  local disk"
             ),
             Self::Entropy(cause) => format!("the journal {file} cannot be given its id: {cause}; start again"),
+            Self::Elsewhere => format!(
+                "the journal {file} was moved or removed while this program ran, and what it records since is not there; restart \
+                 it"
+            ),
             Self::Interrupted => format!("the journal {file} was not asked to the end, since this program is ending"),
         };
         JournalError { text, trouble }

@@ -152,6 +152,27 @@ fn a_pause_holds_whoever_has_not_begun_of_what_the_daemon_was_asked_for() {
     bench.holds_the_promise();
 }
 
+/// Whoever pauses then makes a new journal, and is told that it is paused.
+#[test]
+fn a_daemon_whose_journal_was_moved_away_obeys_what_it_knew_and_what_is_said_since() {
+    let bench = Bench::new();
+    bench.edit("on_adopt        = \"rotate\"", "on_adopt        = \"defer\"");
+    bench.run("pause svc-report").ends_with(0);
+    let daemon = bench.start("run");
+    daemon.says("event=\"next\"");
+    bench.lose_state();
+    bench.run("pause svc-batch").ends_with(0);
+    bench.edit("on_adopt        = \"defer\"", "on_adopt        = \"rotate\"");
+    until("the others", || bench.emulator.accounts().iter().filter(|live| live.changes > 0).count() == 5);
+    daemon.says_so(|said| said.matches("event=\"next\"").count() > 1, "what comes next");
+    daemon.signal(Signal::SIGTERM);
+    daemon.finish().ends_with(0).mentions("was moved or removed while this program ran");
+    for name in ["svc-batch", "svc-report"] {
+        assert_eq!(bench.emulator.account(name).changes, 0, "{name}");
+    }
+    bench.holds_the_promise();
+}
+
 #[test]
 fn a_narrower_word_outlasts_a_wider_one_and_that_is_told() {
     let bench = Bench::new();
