@@ -296,22 +296,20 @@ impl Audit {
         let shortest = SignedDuration::from_hours(24 * tenant.days.min(tenant.days_before));
         let days = if believes { tenant.days.min(tenant.days_before) } else { tenant.days };
         let lasts = SignedDuration::from_hours(24 * days);
-        let margin = SignedDuration::from_hours(2 * 24).min(lasts / 4);
-        let due = (lasts - margin - self.earliest).max(lasts / 2);
-        // The spread of a day brings it forward, and never into the first quarter of its life.
-        let due = (due - SignedDuration::from_hours(24)).max(lasts / 4);
-        let earliest = since + due - SignedDuration::from_mins(5);
+        let earliest = self.earliest(since, lasts);
         let is_adopted = rotated.is_none() && self.adopts.adopts(subject);
         book.demand(now >= earliest || was_asked || is_edited || is_adopted, || {
             format!("{subject} is rotated at {now} although its password is of {since} and lasts {days} days")
         });
-        let deadline = |lasts: SignedDuration| since + lasts - SignedDuration::from_hours(2 * 24).min(lasts / 4);
+        let is_past = |lasts: SignedDuration, by: SignedDuration| now >= since + lasts - margin(lasts) + by;
+        // What could not be due yet by the longer one is due by the shorter one, which is the one that is believed then.
+        let believed = if now < self.earliest(since, longest) { shortest } else { longest };
         let start = Start {
             subject,
             at: now,
             is_first: rotated.is_none(),
-            is_overdue: now > deadline(longest) + SignedDuration::from_mins(1),
-            may_be_overdue: now >= deadline(shortest) - SignedDuration::from_mins(1),
+            is_overdue: is_past(believed, SignedDuration::from_mins(1)),
+            may_be_overdue: is_past(shortest, SignedDuration::from_mins(-1)),
         };
         let is_paced = self.adopts == Adopts::Anytime && !was_asked && !is_edited;
         let breach = is_paced.then(|| book.pace.breach(&start)).flatten();
@@ -325,6 +323,14 @@ impl Audit {
                 }
             }
         }
+    }
+
+    /// From when on a password of `since` may be replaced.
+    fn earliest(&self, since: Timestamp, lasts: SignedDuration) -> Timestamp {
+        let due = (lasts - margin(lasts) - self.earliest).max(lasts / 2);
+        // The spread of a day brings it forward, and never into the first quarter of its life.
+        let due = (due - SignedDuration::from_hours(24)).max(lasts / 4);
+        since + due - SignedDuration::from_mins(5)
     }
 
     /// No password that we set is older than it may be, unless something hindered its rotation until a moment ago.
@@ -363,6 +369,10 @@ impl Watched {
         let is_idle = !self.is_pending && self.live.is_some();
         (is_idle && self.live != self.current).then_some("it is idle, and the live password is not current")
     }
+}
+
+fn margin(lasts: SignedDuration) -> SignedDuration {
+    SignedDuration::from_hours(2 * 24).min(lasts / 4)
 }
 
 /// Accounts are called after their tenants.

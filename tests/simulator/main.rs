@@ -61,7 +61,7 @@ const SHORT: Setup = Setup {
 fn two_years_of_every_trouble() {
     let figures = live(SHORT);
     assert!(
-        figures.rotations > 500 && figures.checks > 2000 && figures.starts > 20 && figures.paced > 50,
+        figures.rotations > 500 && figures.checks > 2000 && figures.starts > 20 && figures.paced > 100,
         "{figures:?}"
     );
 }
