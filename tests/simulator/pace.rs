@@ -8,7 +8,7 @@ use ncloud_rotator::domain::account::Subject;
 use crate::audit::tenant_of;
 
 /// Accounts of the policy `anytime` that are taken over in a day: so few that it takes weeks, with restarts among them.
-pub(crate) const CAP: usize = 2;
+pub(crate) const CAP: usize = 1;
 /// Accounts of a policy that are caught up with in an hour.
 pub(crate) const CATCH_UP: i64 = 60;
 /// Accounts that are kept apart: of several tenants, of both policies, and in both vaults.
