@@ -30,6 +30,8 @@ struct State {
     now: Duration,
     sleepers: BTreeSet<(Duration, u64)>,
     calls: usize,
+    /// Calls that have begun or ended: whoever saw one do so lets others go on once more before time passes.
+    seen: u64,
     next: u64,
     end: Option<(Duration, CancellationToken)>,
 }
@@ -78,7 +80,10 @@ impl Drop for Waiting<'_> {
             Some(sleeper) => {
                 state.sleepers.remove(&sleeper);
             }
-            None => state.calls -= 1,
+            None => {
+                state.calls -= 1;
+                state.seen += 1;
+            }
         }
         self.0.changed.notify_waiters();
     }
@@ -96,7 +101,11 @@ impl Clock for Virtual {
 
     async fn sleep(&self, duration: Duration) {
         if is_bound(duration) {
-            self.state().calls += 1;
+            {
+                let mut state = self.state();
+                state.calls += 1;
+                state.seen += 1;
+            }
             let _call = Waiting(self, None);
             return std::future::pending().await;
         }
@@ -110,9 +119,13 @@ impl Clock for Virtual {
         let _sleeping = Waiting(self, Some(sleeper));
         loop {
             let changed = self.changed.notified();
+            let seen = self.state().seen;
             let_others_go_on().await;
             {
                 let mut state = self.state();
+                if state.seen != seen {
+                    continue;
+                }
                 if state.calls == 0 && state.sleepers.first() == Some(&sleeper) {
                     state.now = state.now.max(sleeper.0);
                     if let Some((_, shutdown)) = state.end.as_ref().filter(|(end, _)| state.now >= *end) {

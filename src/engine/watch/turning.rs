@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{Engine, NEXT_TURN, TURN, Turning, pause};
 use crate::domain::account::AccountName;
+use crate::domain::backoff::Backoff;
 use crate::domain::exit::Exit;
 use crate::domain::rotation::Waiting;
 use crate::engine::accounts::Managed;
@@ -81,7 +82,9 @@ impl Engine {
         known.failures = again.failures(failed_before);
         known.not_before = now.saturating_add(match again {
             Again::Planned | Again::NextStart => Duration::ZERO,
-            Again::At(at) | Again::Retries(at) => Duration::try_from(at.duration_since(here)).unwrap_or_default(),
+            Again::At(at) => until(at, here),
+            // Its own count began with this process; the failures before it count as well.
+            Again::Retries(at) => pause(Backoff::RETRY, known.failures, &name.to_string()).max(until(at, here)),
             Again::Failed => pause(NEXT_TURN, known.failures, &name.to_string()).max(asked_for(result.as_ref(), here)),
         });
         let attempts = known.attempts(here, now);
@@ -154,10 +157,14 @@ impl Again {
     }
 }
 
+fn until(at: Timestamp, here: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(here)).unwrap_or_default()
+}
+
 /// How long the protocol itself wants to wait: a doubtful write must be seen by readers before it is settled, say.
 fn asked_for(result: Option<&Outcomes>, here: Timestamp) -> Duration {
     match result {
-        Some(Outcomes::Unfinished { until, .. }) => Duration::try_from(until.duration_since(here)).unwrap_or_default(),
+        Some(Outcomes::Unfinished { until: at, .. }) => until(*at, here),
         _ => Duration::ZERO,
     }
 }
