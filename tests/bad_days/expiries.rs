@@ -123,3 +123,20 @@ fn ten_thousand_that_expire_are_told_in_a_line_now_and_then() {
         assert_eq!(days.noted("ManyExpire"), before);
     });
 }
+
+/// The planner and the daemon keep to the same rules; here both of them do so through a password's life.
+#[test]
+fn what_is_planned_is_what_happens() {
+    in_virtual_time(async {
+        let windows = "windows = [{ cron = \"0 2 * * Tue-Thu\", lasts = \"3h\", time_zone = \"Asia/Seoul\" }]";
+        let policy = format!("on_adopt = \"rotate\"\nmargin = \"30d\"\n{windows}");
+        let days = Days::with(&["svc-batch", "svc-report", "svc-backup"], &policy).await;
+        days.pass(8 * DAY).await;
+        let done = days.noted("Staged");
+        assert_eq!(done, 3, "taken over");
+        let planned = days.planned(60).await;
+        assert_eq!(planned.len(), 3, "{planned:?}");
+        days.pass_with_few_looks(60 * DAY).await;
+        are_due(&days.noted_at("Staged")[done..], &planned);
+    });
+}

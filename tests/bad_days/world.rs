@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ncloud_rotator::config::Config;
 use ncloud_rotator::domain::account::{AccountName, Kind, Site};
 use ncloud_rotator::domain::expiry::Outlook;
@@ -16,6 +16,7 @@ use ncloud_rotator::domain::password::Generator;
 use ncloud_rotator::domain::policy::Setting;
 use ncloud_rotator::domain::secret::Keys;
 use ncloud_rotator::emulator::{Emulator, Settings, demo_keys};
+use ncloud_rotator::engine::ahead::PlanRequest;
 use ncloud_rotator::engine::calls::{Caller, line};
 use ncloud_rotator::engine::expiries::{Book, Watch};
 use ncloud_rotator::engine::watch::{RELIST, watch};
@@ -253,6 +254,21 @@ impl Days {
         let watch = self.watch(Arc::new(Book::new(self.clock.clone())));
         watch.remember().await;
         watch.run(&self.clock.ends_after(time)).await;
+    }
+
+    /// The same with two looks a day, for months.
+    pub(crate) async fn pass_with_few_looks(&self, time: Duration) {
+        let shutdown = self.clock.ends_after(time);
+        let (_caller, calls) = line();
+        watch(Arc::clone(&self.world), SignedDuration::from_hours(12), calls, &shutdown, &Unwatched).await;
+    }
+
+    /// When something rotates in so many days by the plan, since boot.
+    pub(crate) async fn planned(&self, days: u16) -> Vec<Duration> {
+        let request = PlanRequest { days, names: Vec::new(), tenant: None };
+        let plan = self.world.plan(&request).await.unwrap();
+        let since = |at: Timestamp| Duration::try_from(at.duration_since(self.wall())).unwrap();
+        plan.rotations.iter().map(|rotation| self.now() + since(rotation.at.unwrap())).collect()
     }
 
     /// Tells the watch over expiries what a look showed, as the engine does.
