@@ -103,6 +103,25 @@ fn a_days_looks_over_ten_thousand_accounts() {
     );
 }
 
+/// What thousands cost that are due and held, beside as many that are not due: a wake-up asks one of each line, and a window
+/// that closes before all of them sorts them anew once.
+#[test]
+#[ignore = "a measurement: --release --ignored --nocapture"]
+fn a_day_of_ten_thousand_accounts_that_a_cap_holds() {
+    const HELD: &str = "on_adopt = \"rotate\"\nfirst_run_cap = 10";
+    const WINDOWED: &str =
+        "on_adopt = \"rotate\"\nfirst_run_cap = 10\nwindows = [{ cron = \"0 2 * * *\", lasts = \"2h\" }]";
+    for (policy, rotations) in [("", 0), (HELD, 20), (WINDOWED, 20)] {
+        let setup = Setup { tenants: 20, accounts: 10_000, relist: RELIST, is_troubled: false, policy, ..SHORT };
+        let mut story = Story::new(setup);
+        story.live_on(0.15);
+        let begun = story.audit.rotations();
+        let took = timed(|| story.live_on(1.0));
+        assert_eq!(story.audit.rotations() - begun, rotations, "{policy}");
+        println!("a day over 10,000 accounts in {took:.2} s, with {policy:?}");
+    }
+}
+
 fn timed(what: impl FnOnce()) -> f64 {
     #[expect(clippy::disallowed_methods, reason = "how long something really takes is measured in real time")]
     let began = std::time::Instant::now();
