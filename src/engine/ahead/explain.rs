@@ -136,7 +136,7 @@ impl World {
         let mut view = self.view().await;
         let account = view.find(name)?;
         let Some(place) = view.accounts.iter().position(|(surveyed, _)| surveyed.managed.name == account) else {
-            return Ok(view.unowned(account));
+            return Ok(view.unowned(&account));
         };
         let planned = view.next_rotation(self.limits(), &account);
         let (surveyed, presence) = view.accounts.swap_remove(place);
@@ -222,13 +222,13 @@ impl View {
     }
 
     /// An account that no rule owns, or that rules contradict each other about.
-    fn unowned(&self, account: AccountName) -> Explanation {
-        let conflict = self.conflicts.iter().find(|conflict| conflict.accounts().any(|of| *of == account));
+    fn unowned(&self, account: &AccountName) -> Explanation {
+        let conflict = self.conflicts.iter().find(|conflict| conflict.accounts().any(|of| of == account));
         let held = conflict.map_or_else(
             || Held::new("no-rule", "no rule of the configuration matches it; it is not rotated".to_owned()),
             |conflict: &Conflict| Held::new("conflict", conflict.to_string()),
         );
-        let listed = self.lists.iter().flat_map(|list| &list.accounts).find(|(listed, _)| *listed == account);
+        let listed = self.lists.iter().flat_map(|list| &list.accounts).find(|(listed, _)| listed == account);
         Explanation {
             exit: if conflict.is_some() { Exit::Configuration } else { Exit::Unavailable },
             now: self.now,
