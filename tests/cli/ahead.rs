@@ -27,7 +27,9 @@ fn in_windows(bench: &Bench, cron: &str, lasts: &str) {
 #[test]
 fn a_plan_of_accounts_that_are_to_be_taken_over_begins_now_and_changes_nothing() {
     let bench = Bench::new();
-    let plan = bench.run("plan --json").ends_with(0).json();
+    let looked = bench.run("plan --json").ends_with(0);
+    assert_eq!(looked.err, "", "there is no journal yet, and nothing wrong with that");
+    let plan = looked.json();
     assert_eq!((&plan["exit"], &plan["accounts"]), (&json!("success"), &json!(9)));
     let first: Vec<&Value> = list(&plan, "rotations").iter().filter(|one| one["reason"] == "adopted").collect();
     assert_eq!(first.len(), ACTIVE.len());
@@ -187,6 +189,8 @@ fn why_an_account_rotates_when_it_does_is_told_with_everything_that_decides() {
     assert_eq!(at(&life["ideal"]), expires - SignedDuration::from_hours(16 * 24) - ahead);
     assert_eq!((&due["reason"], &due["slot"]), (&json!("expires"), &json!("open")));
     assert!(at(&due["opens"]) <= at(&due["at"]) && at(&due["at"]) < at(&due["closes"]));
+    let clock = |value: &Value| at(value).to_zoned(TimeZone::get("Asia/Seoul").unwrap()).strftime("%H:%M").to_string();
+    assert_eq!((clock(&due["opens"]), clock(&due["closes"])), ("02:00".to_owned(), "05:00".to_owned()));
     assert_eq!(due["at"], told["planned"]["at"]);
     assert_eq!(
         (&rule["policy"], &rule["vault"], &rule["secret"]),

@@ -314,9 +314,10 @@ impl Next {
             Due::Never(reason) => Self { reason: reason.label().to_owned(), because: reason.to_string(), ..none },
             Due::Paused(pause) => Self { at: pause.until, because: pause.to_string(), ..none },
             Due::Now(Why { reason, slot }) | Due::At(_, Why { reason, slot }) => {
-                let span = open(slot);
+                let at = found.time(now);
+                let span = at.and_then(|at| open(slot, at, facts.policy));
                 Self {
-                    at: found.time(now),
+                    at,
                     reason: reason.label().to_owned(),
                     because: reason.to_string(),
                     slot: Some(slot.label().to_owned()),
@@ -330,8 +331,10 @@ impl Next {
     }
 }
 
-/// The span of a window that a slot is in.
-fn open(slot: Slot) -> Option<Span> {
+/// From when until when the window of a slot is open. The slot's own piece begins with the ideal time at the earliest.
+fn open(slot: Slot, at: Timestamp, policy: &Policy) -> Option<Span> {
     let Slot::Open(piece) = slot else { return None };
-    piece.window.map(|_| piece.span)
+    let window = policy.calendar.windows().get(piece.window?)?;
+    let from = window.begun_by(at).map_or(piece.span.from, |span| span.from);
+    Some(Span { from, ..piece.span })
 }
