@@ -160,14 +160,8 @@ mod tests {
         let account = AccountName { tenant: "main".to_owned(), kind: Kind::SubAccount, name: "svc".to_owned() };
         let secret: SecretName = "a/secret".parse().unwrap();
         let (token, candidate) = (Token::placeholder(), None);
-        LastWords.note(&Fact::Staged {
-            account: &account,
-            secret: &secret,
-            token,
-            candidate,
-            superseding: false,
-            repeats: None,
-        });
+        let (superseding, repeats) = (false, None);
+        LastWords.note(&Fact::Staged { account: &account, secret: &secret, token, candidate, superseding, repeats });
         // Whoever panics may hold the list.
         let _held = std::env::args().any(|word| word == "held").then(|| PENDING.lock());
         panic!("the password is hunter2");
