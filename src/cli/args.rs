@@ -4,7 +4,7 @@ mod ahead;
 mod audit;
 mod pause;
 
-pub use ahead::{Explain, Plan};
+pub use ahead::{DAYS, Explain, Plan};
 pub use audit::{Audit, BadSince, History, Part, Since, Why};
 pub use pause::{BadEnd, Lasting, Pause, Resume, Until, WhichPause};
 

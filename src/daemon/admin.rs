@@ -9,10 +9,13 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Serialize;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::ahead::{self, ExplainAsked};
 use super::history::{self, HistoryAsked};
 use super::pausing::{self, Keeper, PauseAsked, ResumeAsked};
 use super::reload::{self, ReloadAsked};
@@ -24,6 +27,7 @@ use crate::admin::socket::Listening;
 use crate::config::Config;
 use crate::domain::cause::{BadReason, Reason};
 use crate::domain::exit::Exit;
+use crate::engine::ahead::PlanRequest;
 use crate::engine::calls::Ended;
 use crate::engine::world::World;
 use crate::ports::observer::{Fact, Observer};
@@ -97,6 +101,8 @@ fn router(operations: Operations) -> Router {
         .route(ask::STATUS, get(tell_status))
         .route(ask::HISTORY, get(tell_history))
         .route(ask::RELOAD, post(tell_reload))
+        .route(ask::PLAN, post(tell_plan))
+        .route(ask::EXPLAIN, get(tell_why))
         .route(ask::ROTATE, post(rotate))
         .route(ask::PAUSE, post(pause))
         .route(ask::RESUME, post(resume))
@@ -128,6 +134,22 @@ async fn greet(State(operations): State<Operations>) -> Response {
 async fn tell_status(State(operations): State<Operations>) -> Response {
     let (_, world) = operations.looking();
     answer(&status::look(&world).await)
+}
+
+async fn tell_plan(State(operations): State<Operations>, Asked(asked): Asked<PlanRequest>) -> Response {
+    let (_, world) = operations.looking();
+    // Thousands of accounts take seconds, in which nobody else may wait.
+    let handle = Handle::current();
+    let planning = task::spawn_blocking(move || handle.block_on(ahead::tell_plan(&world, &asked)));
+    match planning.await {
+        Ok(planned) => told(planned.map_err(|failure| failure.refusal())),
+        Err(_) => refuse(&ending()),
+    }
+}
+
+async fn tell_why(State(operations): State<Operations>, Query(asked): Query<ExplainAsked>) -> Response {
+    let (_, world) = operations.looking();
+    told(ahead::tell_why(&world, &asked).await.map_err(|failure| failure.refusal()))
 }
 
 async fn tell_history(State(operations): State<Operations>, Query(asked): Query<HistoryAsked>) -> Response {

@@ -12,6 +12,7 @@ use super::reload::{ReloadAnswer, ReloadAsked};
 use super::rotating::{RotateAsked, Told};
 use crate::admin::api::{DAEMON, Greeting, LINES, Refusal, VERSION};
 use crate::cli::status::StatusAnswer;
+use crate::engine::ahead::{Explanation, PlanReport, PlanRequest};
 
 /// Where schemas are kept within the document.
 const SCHEMAS: &str = "/components/schemas";
@@ -34,6 +35,16 @@ pub fn admin_api() -> Value {
             parameter("name", true, "A login id, a Data Forest name, tenant/kind/name, or the name of a secret"),
             parameter("since", false, "From when on, such as 2026-03-01T08:00:00+09:00; from the beginning without it"),
         ]),
+    );
+    paths.post::<PlanRequest, PlanReport>(
+        ask::PLAN,
+        JSON,
+        "What rotates when, as `plan --json` tells it; changes nothing",
+    );
+    paths.get::<Explanation>(
+        ask::EXPLAIN,
+        "Why an account rotates when it does, as `explain --json` tells it",
+        json!([parameter("name", true, "A login id, a Data Forest name, tenant/kind/name, or the name of a secret")]),
     );
     paths.get::<PauseReport>(ask::PAUSES, "What is paused, as `pauses --json` tells it", json!([]));
     paths.post::<RotateAsked, Told>(

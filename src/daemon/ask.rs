@@ -1,5 +1,7 @@
 //! What the admin socket can be asked for, and the daemon that a command asks.
 
+use url::form_urlencoded;
+
 use crate::admin::api::WorksOn;
 use crate::admin::client::{Daemon, find};
 use crate::cli::args::Alone;
@@ -13,6 +15,10 @@ pub(super) const STATUS: &str = "/v1/status";
 /// What happened to one account.
 pub(super) const HISTORY: &str = "/v1/history";
 
+/// What rotates when.
+pub(super) const PLAN: &str = "/v1/plan";
+/// Why an account rotates when it does.
+pub(super) const EXPLAIN: &str = "/v1/explain";
 /// Rotating accounts.
 pub(super) const ROTATE: &str = "/v1/rotate";
 /// Pausing.
@@ -34,4 +40,10 @@ pub(super) async fn daemon(config: &Config, alone: Alone) -> Result<Option<Daemo
     // Where there is no state, no daemon has begun.
     let Ok(ours) = WorksOn::of(config.file().as_ref(), &state_dir) else { return Ok(None) };
     Ok(find(&config.admin.places(&environment, &state_dir), &ours).await?)
+}
+
+/// A question with its parameters.
+pub(super) fn query<'p>(path: &str, parameters: impl IntoIterator<Item = (&'static str, &'p str)>) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    format!("{path}?{query}")
 }

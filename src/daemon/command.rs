@@ -144,8 +144,14 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             let (config, daemon) = with_daemon(file, alone).await?;
             rotate::rotate(&config, daemon, args, json).await
         }
-        Command::Plan(args) => ahead::plan(&configured(file)?, args, json).await,
-        Command::Explain(args) => ahead::explain(&configured(file)?, &args, json).await,
+        Command::Plan(args) => {
+            let (config, daemon) = with_daemon(file, args.alone).await?;
+            ahead::plan(&config, daemon, args, json).await
+        }
+        Command::Explain(args) => {
+            let (config, daemon) = with_daemon(file, args.alone).await?;
+            ahead::explain(&config, daemon, args, json).await
+        }
         Command::Pause(args) => {
             let (config, daemon) = with_daemon(file, args.alone).await?;
             pausing::pause_command(&config, daemon, args, json).await

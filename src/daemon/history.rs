@@ -11,7 +11,6 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::task;
-use url::form_urlencoded;
 
 use super::ask;
 use super::command::Failure;
@@ -71,10 +70,9 @@ pub(super) async fn history(
 
 impl HistoryAsked {
     fn path(&self) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("name", &self.name);
-        query.extend_pairs(self.since.map(|since| ("since", since.to_string())));
-        format!("{}?{}", ask::HISTORY, query.finish())
+        let since = self.since.map(|since| since.to_string());
+        let since = since.as_deref().map(|since| ("since", since));
+        ask::query(ask::HISTORY, [("name", &*self.name)].into_iter().chain(since))
     }
 }
 

@@ -81,6 +81,12 @@ fn a_question_has_the_same_answer_whether_a_daemon_gives_it_or_not() {
         "history svc-batch --json",
         "history svc-batch --json --since 2000-01-01",
         "history svc-batch --since 1s",
+        "plan",
+        "plan svc-batch",
+        "plan nobody",
+        "explain svc-batch",
+        "explain nobody",
+        "explain nobody --json",
         "history nobody",
         "history nobody --json",
     ] {
@@ -369,9 +375,10 @@ fn every_published_operation_is_there_and_answers_as_published() {
     for (path, operations) in paths {
         let is_read = operations["get"].is_object();
         let (head, body) = match path.as_str() {
-            "/v1/history" => ("GET /v1/history?name=svc-batch".to_owned(), ""),
+            "/v1/history" | "/v1/explain" => (format!("GET {path}?name=svc-batch"), ""),
             path if is_read => (format!("GET {path}"), ""),
             "/v1/rotate" => (format!("POST {path}"), r#"{"names":["svc-batch"]}"#),
+            "/v1/plan" => (format!("POST {path}"), r#"{"days":180}"#),
             "/v1/reload" => (format!("POST {path}"), "{}"),
             path => (format!("POST {path}"), r#"{"of":{"names":["svc-report"]}}"#),
         };

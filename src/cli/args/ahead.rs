@@ -1,8 +1,13 @@
 //! Words for looking ahead.
 
+use std::ops::RangeInclusive;
+
 use clap::Args;
 
-use super::WhichTenant;
+use super::{Alone, WhichTenant};
+
+/// How many days a plan may cover.
+pub const DAYS: RangeInclusive<u16> = 1..=1100;
 
 /// Tell what rotates when.
 #[derive(Debug, Args)]
@@ -12,11 +17,14 @@ pub struct Plan {
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// How many days ahead
-    #[arg(long, value_name = "N", default_value_t = 180, value_parser = clap::value_parser!(u16).range(1..=1100))]
+    #[arg(long, value_name = "N", default_value_t = 180, value_parser = clap::value_parser!(u16).range(i64::from(*DAYS.start())..=i64::from(*DAYS.end())))]
     pub days: u16,
     /// Only this tenant's accounts.
     #[command(flatten)]
     pub tenant: WhichTenant,
+    /// Who does the work.
+    #[command(flatten)]
+    pub alone: Alone,
 }
 
 const PLAN: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
@@ -34,6 +42,9 @@ pub struct Explain {
     /// A login id, a Data Forest name, tenant/kind/name, or the name of a secret
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// Who does the work.
+    #[command(flatten)]
+    pub alone: Alone,
 }
 
 const EXPLAIN: &str = "Nothing is changed anywhere. It tells what the password's life is counted from and how long it lasts, the deadline, the
