@@ -1,5 +1,8 @@
 //! How the log is written, and its last line.
 
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -35,6 +38,23 @@ fn as_json_each_line_is_an_object_with_its_time_level_words_and_event() {
     assert_eq!((matched, of("staged")[0]["level"].as_str()), (9, Some("DEBUG")));
     assert_eq!(lines.last().unwrap()["event"], "stopped");
     bench.has_told_no_secret();
+}
+
+#[test]
+fn for_systemds_journal_a_priority_stands_before_each_object() {
+    let bench = Bench::new();
+    let (path, mut command) = (bench.path("log"), bench.command(&["run", "--once", "--log-format", "json"]));
+    let file = File::create(&path).unwrap();
+    let found = file.metadata().unwrap();
+    command.env("JOURNAL_STREAM", format!("{}:{}", found.dev(), found.ino())).stdout(file);
+    assert!(command.status().unwrap().success());
+    let log = fs::read_to_string(path).unwrap();
+    let objects = objects(&log.lines().map(|line| line.split_at(3).1.to_owned() + "\n").collect::<String>());
+    for (line, object) in log.lines().zip(&objects) {
+        let priority = if object["level"] == "INFO" { "<6>" } else { "<4>" };
+        assert!(line.starts_with(priority), "{line}");
+    }
+    assert!(objects.iter().any(|object| object["event"] == "started"), "{log}");
 }
 
 #[test]

@@ -62,6 +62,12 @@ fn it_is_ready_with_its_credentials_and_tells_nobody() {
         let limits = of_process("limits");
         let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
         assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+        // Its own user has no right but the limit, which a machine that is itself confined may not be able to lift.
+        let limit = limits.lines().find_map(|line| line.strip_prefix("Max locked memory")).unwrap();
+        let is_lifted = limit.trim_start().starts_with("unlimited");
+        let status = of_process("status");
+        let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap().trim();
+        assert_eq!(locked != "0 kB", is_lifted, "{locked} are locked, by a limit of {limit}");
         let output =
             Command::new("systemd-analyze").args(["security", "--threshold=11", "--no-pager", RESIDENT]).output();
         let output = output.unwrap();
