@@ -243,7 +243,12 @@ impl Stage<'_> {
         if let Some(progress) = progress {
             progress.begin(members.len());
         }
-        let outcome = self.world.emergency(&run, rotations.as_ref(), shutdown).await;
+        let each = |_: &Turned| {
+            if let Some(progress) = progress {
+                progress.advance();
+            }
+        };
+        let outcome = self.world.emergency(&run, rotations.as_ref(), &each, shutdown).await;
         let (members, outcome) = self.without_paused_meanwhile(&members, outcome);
         if let Some(progress) = progress {
             progress.end();

@@ -152,10 +152,17 @@ mod tests {
         }
     }
 
+    /// Whoever runs every ignored test does not say this word.
+    const PANICS: &str = "it-shall-panic";
+
     /// Not a test: what the next one starts as a process of its own, since a panic ends the process.
     #[test]
     #[ignore = "a process of its own, started by the next test"]
     fn a_process_that_panics() {
+        let words: Vec<String> = std::env::args().collect();
+        if !words.iter().any(|word| word == PANICS) {
+            return;
+        }
         command::end_on_panic();
         let account = AccountName { tenant: "main".to_owned(), kind: Kind::SubAccount, name: "svc".to_owned() };
         let secret: SecretName = "a/secret".parse().unwrap();
@@ -163,7 +170,7 @@ mod tests {
         let (superseding, repeats) = (false, None);
         LastWords.note(&Fact::Staged { account: &account, secret: &secret, token, candidate, superseding, repeats });
         // Whoever panics may hold the list.
-        let _held = std::env::args().any(|word| word == "held").then(|| PENDING.lock());
+        let _held = words.iter().any(|word| word == "held").then(|| PENDING.lock());
         panic!("the password is hunter2");
     }
 
@@ -173,7 +180,13 @@ mod tests {
             [(None, "unfinished=\"main/sub-account/svc\""), (Some("held"), "unfinished=\"not known\"")]
         {
             let mut child = Command::new(std::env::current_exe().unwrap());
-            child.args(["--exact", "daemon::last_words::tests::a_process_that_panics", "--ignored", "--nocapture"]);
+            child.args([
+                "--exact",
+                "daemon::last_words::tests::a_process_that_panics",
+                "--ignored",
+                "--nocapture",
+                PANICS,
+            ]);
             let ended = child.args(more).output().unwrap();
             let said = String::from_utf8(ended.stderr).unwrap();
             assert_eq!(ended.status.code(), Some(i32::from(Exit::Internal.code())), "{said}");

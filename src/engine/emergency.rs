@@ -163,8 +163,14 @@ impl World {
         self.record_first(run.cause, &Fact::EmergencyBegan { emergency, again, accounts, takes }).await
     }
 
-    /// Rotates wave after wave, until everybody had a turn or something stops it.
-    pub async fn emergency(&self, run: &Run<'_>, rotations: &dyn Rotations, shutdown: &CancellationToken) -> Outcome {
+    /// Rotates wave after wave, until everybody had a turn or something stops it. `each` hears of every turn as it ends.
+    pub async fn emergency(
+        &self,
+        run: &Run<'_>,
+        rotations: &dyn Rotations,
+        each: &(dyn Fn(&Turned) + Send + Sync),
+        shutdown: &CancellationToken,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         let (mut waves, mut next) = Waves::new(run.plan, run.members.len()).begin();
         while let Next::Wave { number, size } = next {
@@ -178,15 +184,18 @@ impl World {
             let halt = shutdown.child_token();
             let (sender, receiver) = unbounded_channel();
             let began = self.clock.boot();
-            let heard = hear(waves, receiver, &halt, &mut outcome.turned);
+            let heard = hear(waves, receiver, &halt, |turned| {
+                each(&turned);
+                outcome.turned.push(turned);
+            });
             let ((), heard) = tokio::join!(rotations.rotate(&names, &halt, sender), heard);
             (waves, next) = (heard.waves, heard.next);
             let Heard { rotated, failed, waiting, .. } = heard;
             let wave = Wave { number, accounts: size, rotated, failed, waiting };
             let rounds = u32::try_from(size.div_ceil(AT_ONCE.get())).unwrap_or(u32::MAX).max(1);
-            let each = self.clock.boot().saturating_sub(began) / rounds;
+            let took = self.clock.boot().saturating_sub(began) / rounds;
             let rest = run.members.get(first + size..).unwrap_or_default();
-            let takes = takes(rest, run.plan.canary, number, Some(each));
+            let takes = takes(rest, run.plan.canary, number, Some(took));
             let fact = Fact::EmergencyWave { emergency: run.emergency, wave: &wave, left: rest.len(), takes };
             self.record(run.cause, &fact).await;
             outcome.waves.push(wave);
@@ -220,7 +229,7 @@ async fn hear(
     waves: Waves,
     mut receiver: UnboundedReceiver<Turned>,
     halt: &CancellationToken,
-    all: &mut Vec<Turned>,
+    mut each: impl FnMut(Turned),
 ) -> Heard {
     let mut heard = Heard { waves, next: Next::GoOn, rotated: 0, failed: 0, waiting: 0 };
     while let Some(turned) = receiver.recv().await {
@@ -235,7 +244,7 @@ async fn hear(
                 halt.cancel();
             }
         }
-        all.push(turned);
+        each(turned);
     }
     heard
 }
