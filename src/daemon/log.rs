@@ -120,7 +120,8 @@ impl LogObserver {
             Fact::PausesUnknown { error } => {
                 warn!(
                     event = "pauses-unknown",
-                    error, "the journal cannot tell what is paused; what was last known counts"
+                    error,
+                    "the journal cannot tell what is paused; what was last known counts, and nothing begins before anything was known"
                 );
             }
             Fact::Rebuilt { accounts } => warn!(

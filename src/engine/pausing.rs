@@ -3,26 +3,36 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
+use serde_json::json;
+
 use super::accounts::Managed;
 use super::drive::Order;
 use super::survey::Surveyed;
 use super::world::World;
 use crate::domain::rotation::Goal;
-use crate::domain::schedule::pause::{Paused, Pauses};
+use crate::domain::schedule::pause::{Paused, Pauses, Target};
 use crate::ports::observer::Fact;
 
 /// The pauses as they were last known, for a journal that cannot tell: a disk in trouble is no reason to rotate what
-/// somebody has paused.
+/// somebody has paused. Before it has told anything, everything may be.
 #[derive(Debug, Default)]
-pub struct LastPauses(Mutex<Arc<Pauses>>);
+pub struct LastPauses(Mutex<Option<Arc<Pauses>>>);
 
 impl LastPauses {
     fn keep(&self, pauses: &Arc<Pauses>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(pauses);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(pauses));
     }
 
-    fn known(&self) -> Arc<Pauses> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn known(&self, now: Timestamp) -> Arc<Pauses> {
+        let everything = || Paused {
+            target: Target::Everything,
+            since: now,
+            until: None,
+            cause: json!({ "by": "the journal, which cannot tell what is paused" }),
+        };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.get_or_insert_with(|| Arc::new([everything()].into_iter().collect())))
     }
 }
 
@@ -39,7 +49,8 @@ pub struct Parted {
 }
 
 impl World {
-    /// Every pause, as the journal tells it now; as it was last known when the journal cannot tell.
+    /// Every pause, as the journal tells it now; as it was last known when the journal cannot tell, and of everything when it
+    /// never could.
     pub async fn pauses(&self) -> Arc<Pauses> {
         match self.journal.pauses().await {
             Ok(pauses) => {
@@ -48,7 +59,7 @@ impl World {
             }
             Err(error) => {
                 self.note(&Fact::PausesUnknown { error: &error.to_string() });
-                self.last_pauses.known()
+                self.last_pauses.known(self.clock.wall())
             }
         }
     }

@@ -4,6 +4,7 @@ use std::fs;
 
 use nix::sys::signal::Signal;
 use rstest::rstest;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::bench::{ACTIVE, Bench};
@@ -152,6 +153,24 @@ fn a_pause_holds_whoever_has_not_begun_of_what_the_daemon_was_asked_for() {
     bench.holds_the_promise();
 }
 
+/// One row that makes no sense hides all others.
+#[test]
+fn while_nobody_knows_what_is_paused_nothing_begins_and_that_is_told() {
+    let bench = Bench::new();
+    bench.run("pause --all").ends_with(0);
+    let journal = Connection::open(bench.state().join("journal.sqlite")).unwrap();
+    let nonsense = "INSERT INTO pauses VALUES ('account', 'nobody', 'x', '2026-01-01T00:00:00Z', NULL, '{}')";
+    journal.execute_batch(nonsense).unwrap();
+    let told = daemon(&bench).out;
+    assert!(told.contains("event=\"pauses-unknown\""), "{told}");
+    bench.run("rotate --all").ends_with(0).mentions("event=\"pauses-unknown\"");
+    assert_eq!(bench.emulator.sends().len(), 0);
+    journal.execute_batch("DELETE FROM pauses WHERE name = 'x'").unwrap();
+    bench.run("resume --all").ends_with(0);
+    daemon(&bench);
+    assert_eq!(bench.emulator.sends().len(), ACTIVE.len());
+}
+
 /// Whoever pauses then makes a new journal, and is told that it is paused.
 #[test]
 fn a_daemon_whose_journal_was_moved_away_obeys_what_it_knew_and_what_is_said_since() {
@@ -267,7 +286,7 @@ fn what_cannot_be_meant_is_refused_and_changes_nothing(#[case] words: &str, #[ca
 fn a_pause_that_cannot_be_kept_is_refused_and_what_was_paused_stays_so() {
     let bench = Bench::new();
     bench.run("pause svc-batch").ends_with(0);
-    let file = rusqlite::Connection::open(bench.state().join("journal.sqlite")).unwrap();
+    let file = Connection::open(bench.state().join("journal.sqlite")).unwrap();
     let refuse = "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no room'); END";
     file.execute_batch(refuse).unwrap();
     drop(file);
