@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use nix::sys::signal::Signal;
 
 use crate::bench::{ACTIVE, Bench};
-use crate::process::Running;
+use crate::process::{Running, until};
 
 /// A daemon that knows svc-batch alone, and has rotated it.
 fn daemon(bench: &Bench) -> Running {
@@ -39,6 +39,31 @@ fn a_changed_file_takes_effect_and_is_told_key_by_key() {
     for name in ["svc-batch", "svc-report", "df001"] {
         bench.is_settled(name, 1);
     }
+}
+
+/// Lists of a stopped tenant are not read before it goes on.
+#[test]
+fn accounts_that_are_kept_apart_do_not_wait_for_another_tenants_keys() {
+    let bench = Bench::new();
+    bench.edit("on_adopt        = \"rotate\"", "on_adopt        = \"defer\"");
+    bench.edit("state_dir = \"state\"", "state_dir = \"state\"\napart = [[\"svc-batch\", \"svc-report\"]]");
+    let text = fs::read_to_string(bench.config()).unwrap();
+    let tenant = &text[text.find("[tenants.main]").unwrap()..text.find("[vaults.local]").unwrap()];
+    let other = tenant.replace("tenants.main", "tenants.other").replace("NCLOUD_SECRET_KEY", "NCLOUD_ACCESS_KEY");
+    let rule = "[[accounts]]\ntenant = \"other\"\nkind   = \"sub-account\"\nnames  = [\"app-*\"]\nvault  = \"local\"\n";
+    bench.write(&format!("{text}\n{other}\n{rule}"));
+    let running = bench.start("run");
+    running.says("event=\"tenant-stopped\"");
+    running.says("event=\"next\"");
+    bench.edit("on_adopt        = \"defer\"", "on_adopt        = \"rotate\"");
+    until("one of both", || {
+        bench.emulator.accounts().iter().filter(|live| live.changes > 0).count() == ACTIVE.len() - 1
+    });
+    running.signal(Signal::SIGTERM);
+    running.finish();
+    let changes = ["svc-batch", "svc-report"].map(|name| bench.emulator.account(name).changes);
+    assert_eq!(changes.iter().sum::<u64>(), 1, "{changes:?}");
+    bench.holds_the_promise();
 }
 
 #[test]
@@ -91,7 +116,7 @@ fn a_hang_up_lists_and_reads_anew_and_rotates_nothing() {
     let before = lists();
     running.signal(Signal::SIGHUP);
     running.says("event=\"reloaded\"");
-    crate::process::until("another list", || lists() > before);
+    until("another list", || lists() > before);
     ends_well(running);
     assert_eq!(bench.emulator.sends().len(), 2);
 }

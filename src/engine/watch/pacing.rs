@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Engine, NEXT_TURN, pause};
+use super::{Engine, NEXT_TURN, Schedule, pause};
 use crate::domain::account::AccountName;
 use crate::domain::audit::Beginning;
 use crate::domain::plan::{DAY, Hold, Pace, Terms};
-use crate::engine::errands;
+use crate::engine::errands::{self, Source};
 use crate::engine::pace::{boot, happened, moment};
 use crate::engine::queue::Class;
 use crate::engine::roster::{Lane, Line, Roster};
@@ -109,7 +109,8 @@ struct Gate<'e> {
     slots: &'e Slots<Arc<Lane>>,
     pace: &'e Pace,
     past: Past,
-    /// Whether every list was tried since the beginning: whoever is kept apart from somebody must know when that one was.
+    /// Whether every list was tried since the beginning, or is not read because its tenant is stopped: whoever is kept apart from
+    /// somebody must know when that one was, and waits for nobody's keys.
     has_looked: bool,
     now: Duration,
 }
@@ -145,7 +146,9 @@ impl Gate<'_> {
 impl Engine {
     /// Begins the turns that may begin; says what is held.
     pub(super) fn begin_turns(&mut self, now: Duration) -> Paced {
-        let has_looked = self.schedules.values().all(|schedule| schedule.is_tried);
+        let is_looked_at =
+            |(source, schedule): (&Source, &Schedule)| schedule.is_tried || self.probes.contains_key(&source.0);
+        let has_looked = self.schedules.iter().all(is_looked_at);
         let mut sorted = 0;
         loop {
             self.queue.ripen(now);
