@@ -192,6 +192,7 @@ mod tests {
     use crate::domain::account;
     use crate::domain::due::Reason;
     use crate::domain::rotation::{Block, Freeze, Waiting};
+    use crate::domain::schedule::pause::Paused;
     use crate::domain::secret::SecretName;
     use crate::domain::token::Token;
     use crate::ports::observer::Backlog;
@@ -305,6 +306,27 @@ mod tests {
         standing.note(&Fact::Discovered { tenant: "main", kind, listed: 1, matched: 1 }, at(0));
         standing.refused = false;
         assert_eq!(line(&standing), "taking the first look at the accounts");
+    }
+
+    #[test]
+    fn what_is_paused_is_told_until_it_is_resumed_the_widest_first() {
+        let tenant = |name: &str| Target::Tenant { tenant: name.to_owned() };
+        let mut standing = Standing::default();
+        for target in [tenant("a"), tenant("b"), tenant("c"), Target::Everything] {
+            let pause = Paused { target, since: at(0), until: None, cause: serde_json::Value::Null };
+            standing.note(&Fact::Paused { pause: &pause }, at(0));
+        }
+        assert!(
+            line(&standing).ends_with("; paused: everything, tenant c, tenant b and 1 more"),
+            "{}",
+            line(&standing)
+        );
+        for target in [Target::Everything, tenant("b"), tenant("c")] {
+            standing.note(&Fact::Resumed { target: &target }, at(0));
+        }
+        assert!(line(&standing).ends_with("; paused: tenant a"), "{}", line(&standing));
+        standing.note(&Fact::Resumed { target: &tenant("a") }, at(0));
+        assert!(!line(&standing).contains("paused"), "{}", line(&standing));
     }
 
     /// A name with a line break in it could tell the service manager something else.
