@@ -1,4 +1,4 @@
-//! What the admin socket can be asked for, as an OpenAPI document: made from the very types that are read and written.
+//! What the admin socket can be asked for, as an `OpenAPI` document: made from the very types that are read and written.
 
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::RecursiveTransform;
@@ -26,12 +26,12 @@ pub fn admin_api() -> Value {
         settings.transforms.push(Box::new(RecursiveTransform(in_one_line)));
     });
     let mut paths = Paths { generator: settings.into_generator(), found: Map::new() };
-    paths.get::<Greeting>(DAEMON, "Which daemon it is, and what it works on", json!([]));
-    paths.get::<StatusAnswer>(ask::STATUS, "Where every account stands, as `status --json` tells it", json!([]));
+    paths.get::<Greeting>(DAEMON, "Which daemon it is, and what it works on", &json!([]));
+    paths.get::<StatusAnswer>(ask::STATUS, "Where every account stands, as `status --json` tells it", &json!([]));
     paths.get::<HistoryAnswer>(
         ask::HISTORY,
         "What happened to one account, as `history --json` tells it",
-        json!([
+        &json!([
             parameter("name", true, "A login id, a Data Forest name, tenant/kind/name, or the name of a secret"),
             parameter("since", false, "From when on, such as 2026-03-01T08:00:00+09:00; from the beginning without it"),
         ]),
@@ -44,9 +44,9 @@ pub fn admin_api() -> Value {
     paths.get::<Explanation>(
         ask::EXPLAIN,
         "Why an account rotates when it does, as `explain --json` tells it",
-        json!([parameter("name", true, "A login id, a Data Forest name, tenant/kind/name, or the name of a secret")]),
+        &json!([parameter("name", true, "A login id, a Data Forest name, tenant/kind/name, or the name of a secret")]),
     );
-    paths.get::<PauseReport>(ask::PAUSES, "What is paused, as `pauses --json` tells it", json!([]));
+    paths.get::<PauseReport>(ask::PAUSES, "What is paused, as `pauses --json` tells it", &json!([]));
     paths.post::<RotateAsked, Told>(
         ask::ROTATE,
         LINES,
@@ -94,7 +94,7 @@ struct Paths {
 }
 
 impl Paths {
-    fn get<Answer: JsonSchema>(&mut self, path: &str, summary: &str, parameters: Value) {
+    fn get<Answer: JsonSchema>(&mut self, path: &str, summary: &str, parameters: &Value) {
         let responses = self.responses::<Answer>(JSON);
         let operation = json!({ "get": { "summary": summary, "parameters": parameters, "responses": responses } });
         self.found.insert(path.to_owned(), operation);

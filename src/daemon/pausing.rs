@@ -189,13 +189,12 @@ pub(super) async fn pause_command(
     let lasting = words.lasting.map(|lasting| lasting.to_string());
     let reason = words.why.reason.as_ref().map(ToString::to_string);
     let asked = PauseAsked { of: words.which.into(), lasting, until, reason };
-    let report = match daemon {
-        Some(daemon) => daemon.post(ask::PAUSE, &asked).await?,
-        None => {
-            let journal = wire::journal(config).await?;
-            let keeper = Keeper { config, journal: &journal, world: None };
-            keeper.pause(asked, &acts::cause("pause", &words.why)).await?
-        }
+    let report = if let Some(daemon) = daemon {
+        daemon.post(ask::PAUSE, &asked).await?
+    } else {
+        let journal = wire::journal(config).await?;
+        let keeper = Keeper { config, journal: &journal, world: None };
+        keeper.pause(asked, &acts::cause("pause", &words.why)).await?
     };
     if json {
         show::print_json(&report);
@@ -214,13 +213,12 @@ pub(super) async fn resume_command(
 ) -> Result<Exit, Failure> {
     let reason = words.why.reason.as_ref().map(ToString::to_string);
     let asked = ResumeAsked { of: words.which.into(), reason };
-    let report = match daemon {
-        Some(daemon) => daemon.post(ask::RESUME, &asked).await?,
-        None => {
-            let journal = wire::journal(config).await?;
-            let keeper = Keeper { config, journal: &journal, world: None };
-            keeper.resume(asked, &acts::cause("resume", &words.why)).await?
-        }
+    let report = if let Some(daemon) = daemon {
+        daemon.post(ask::RESUME, &asked).await?
+    } else {
+        let journal = wire::journal(config).await?;
+        let keeper = Keeper { config, journal: &journal, world: None };
+        keeper.resume(asked, &acts::cause("resume", &words.why)).await?
     };
     if json {
         show::print_json(&report);

@@ -41,6 +41,7 @@ const MOST_UNREAD: usize = 4096;
 /// Asks for rotations.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct RotateAsked {
     /// The accounts: login ids, Data Forest names, tenant/kind/name, or names of secrets; none with `all`.
     pub(super) names: Vec<String>,

@@ -21,7 +21,7 @@ use crate::process::{Running, until};
 /// Nobody's uid on every system that these tests run on.
 const NOBODY: u32 = 65534;
 /// Longer than the server's patience; whatever takes longer is a hang.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn socket(bench: &Bench) -> PathBuf {
     bench.state().join("run/admin.sock")

@@ -198,6 +198,27 @@ fn the_answer_comes_line_by_line_and_its_last_one_is_the_whole() {
     ends_well(running);
 }
 
+/// What a person at a terminal is told beside the bar comes from the daemon's own turns.
+#[test]
+fn what_is_waited_for_is_said_while_it_is() {
+    let bench = Bench::new();
+    let running = daemon(&bench);
+    bench.emulator.fault_always("svc-batch", &json!("drop-before"));
+    let told: Vec<Value> = ask(&bench, &json!({ "names": ["svc-batch", "svc-report"], "wait": 1 })).collect();
+    let said: Vec<&str> = told.iter().filter_map(|told| told["line"].as_str()).collect();
+    assert!(said.iter().any(|line| line.starts_with("main/sub-account/svc-batch: waiting until ")), "{told:?}");
+    assert!(!said.iter().any(|line| line.contains("svc-report")), "{said:?}");
+    let last = &told.last().unwrap()["answer"];
+    assert_eq!((&last["exit"], &last["accounts"][1]["result"]), (&json!("temporary"), &json!("rotated")));
+    assert_eq!(
+        (&last["accounts"][0]["result"], &last["accounts"][0]["exit"]),
+        (&json!("unfinished"), &json!("temporary"))
+    );
+    bench.emulator.clear_faults();
+    ends_well(running);
+    bench.holds_the_promise();
+}
+
 /// Holds the request for one account's new password, has it rotated and waits until that has come.
 fn held(bench: &Bench) -> usize {
     bench.emulator.fault_once("svc-batch", &json!({ "hold": {} }));
