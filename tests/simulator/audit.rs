@@ -303,12 +303,12 @@ impl Audit {
         });
         let is_past = |lasts: SignedDuration, by: SignedDuration| now >= since + lasts - margin(lasts) + by;
         // What could not be due yet by the longer one is due by the shorter one, which is the one that is believed then.
-        let believed = if now < self.earliest(since, longest) { shortest } else { longest };
+        let expiration = if now < self.earliest(since, longest) { shortest } else { longest };
         let start = Start {
             subject,
             at: now,
             is_first: rotated.is_none(),
-            is_overdue: is_past(believed, SignedDuration::from_mins(1)),
+            is_overdue: is_past(expiration, SignedDuration::from_mins(1)),
             may_be_overdue: is_past(shortest, SignedDuration::from_mins(-1)),
         };
         let is_paced = self.adopts == Adopts::Anytime && !was_asked && !is_edited;

@@ -95,7 +95,9 @@ impl Journal for SimJournal {
     async fn change_pauses(&self, changes: Vec<Change>, _: Vec<Entry>) -> Result<(), JournalError> {
         let mut book = self.book.lock().unwrap();
         let mut pauses = Pauses::clone(&book.pauses);
-        changes.into_iter().for_each(|change| pauses.change(change));
+        for change in changes {
+            pauses.change(change);
+        }
         book.pauses = Arc::new(pauses);
         Ok(())
     }
