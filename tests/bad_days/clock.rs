@@ -76,14 +76,11 @@ struct Waiting<'c>(&'c Virtual, Option<(Duration, u64)>);
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        match self.1 {
-            Some(sleeper) => {
-                state.sleepers.remove(&sleeper);
-            }
-            None => {
-                state.calls -= 1;
-                state.seen += 1;
-            }
+        if let Some(sleeper) = self.1 {
+            state.sleepers.remove(&sleeper);
+        } else {
+            state.calls -= 1;
+            state.seen += 1;
         }
         self.0.changed.notify_waiters();
     }

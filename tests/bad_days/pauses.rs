@@ -131,7 +131,7 @@ fn a_journal_that_cannot_tell_ends_no_pause() {
         let days = Days::with(&["svc-batch"], POLICY).await;
         days.pause(None).await;
         days.pass_beside(36 * HOUR, async |_| {
-            days.wait(DUE - HOUR).await;
+            days.wait(DUE.saturating_sub(HOUR)).await;
             days.write_sql("ALTER TABLE pauses RENAME TO gone");
             days.wait(3 * HOUR).await;
             assert_eq!(days.sends().len(), 0);
