@@ -88,7 +88,7 @@ pub(super) async fn reload(config: &Config, words: words::Reload, json: bool) ->
     if json {
         show::print_json(&answer);
     } else if answer.changes.is_empty() {
-        show::print("the configuration is in force; nothing in it has changed");
+        show::print("the configuration is in force; nothing in it has changed since the daemon read it last");
     } else {
         let word = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
         let rows = answer.changes.into_iter().map(|change| [change.key, word(change.from), word(change.to)]);
