@@ -34,10 +34,20 @@ struct Account {
     new: HashSet<String>,
     /// Whether the last candidate is one of them.
     staged: bool,
-    rotated: bool,
-    /// Whether a password from before the beginning was staged again, and no new one has become current since.
-    put_back: bool,
+    has: Has,
     failed: bool,
+}
+
+/// What is known of its current password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Has {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// It was made since the beginning.
+    New,
+    /// One from before the beginning was staged again, and no new one has become current since.
+    PutBack,
 }
 
 impl Ledger {
@@ -53,10 +63,10 @@ impl Ledger {
                 if known.staged {
                     known.new.insert(token.to_owned());
                 } else {
-                    (known.rotated, known.put_back) = (false, true);
+                    known.has = Has::PutBack;
                 }
             }
-            Told::Rotated(token) if known.new.contains(token) => (known.rotated, known.put_back) = (true, false),
+            Told::Rotated(token) if known.new.contains(token) => known.has = Has::New,
             Told::Rotated(_) => {}
             Told::Failed => known.failed = true,
         }
@@ -65,20 +75,20 @@ impl Ledger {
     /// Whether an account has a new password that was staged since the beginning.
     #[must_use]
     pub fn has_rotated(&self, account: &str) -> bool {
-        self.accounts.get(account).is_some_and(|known| known.rotated)
+        self.accounts.get(account).is_some_and(|known| known.has == Has::New)
     }
 
     /// Whether it was given back a password from before the beginning, or may have been: it has none that counts, however late
     /// its last change was.
     #[must_use]
     pub fn was_put_back(&self, account: &str) -> bool {
-        self.accounts.get(account).is_some_and(|known| known.put_back)
+        self.accounts.get(account).is_some_and(|known| known.has == Has::PutBack)
     }
 
     /// Whether a turn of it has failed, and none has succeeded since.
     #[must_use]
     pub fn has_failed(&self, account: &str) -> bool {
-        self.accounts.get(account).is_some_and(|known| known.failed && !known.rotated)
+        self.accounts.get(account).is_some_and(|known| known.failed && known.has != Has::New)
     }
 
     /// Whether the last candidate was made since the beginning, so that if it is pending it is new enough.
