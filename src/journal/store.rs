@@ -195,6 +195,9 @@ impl Port for Journal {
     }
 
     async fn change_pauses(&self, changes: Vec<Change>, entries: Vec<Entry>) -> Result<(), JournalError> {
+        if self.is_elsewhere().await? {
+            return Err(Trouble::Elsewhere.at(&self.file));
+        }
         let known = Arc::clone(&self.pauses);
         self.with(move |connection| {
             // SQLite tells of others' writes only, so that our own make what was read unknown.

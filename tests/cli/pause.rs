@@ -153,6 +153,21 @@ fn a_pause_holds_whoever_has_not_begun_of_what_the_daemon_was_asked_for() {
     bench.holds_the_promise();
 }
 
+/// It would be forgotten by the next start.
+#[test]
+fn a_daemon_whose_journal_was_moved_away_takes_no_pause_that_it_cannot_keep() {
+    let bench = Bench::new();
+    let daemon = bench.start("run");
+    daemon.says("event=\"admin-listens\"");
+    daemon.says("event=\"next\"");
+    fs::rename(bench.state().join("journal.sqlite"), bench.path("moved.sqlite")).unwrap();
+    bench.run("pause svc-batch").ends_with(69).mentions("was moved or removed while this program ran");
+    daemon.signal(Signal::SIGTERM);
+    daemon.finish().ends_with(0);
+    bench.run("pause svc-batch").ends_with(0);
+    assert_eq!(pauses(&bench).len(), 1);
+}
+
 /// One row that makes no sense hides all others.
 #[test]
 fn while_nobody_knows_what_is_paused_nothing_begins_and_that_is_told() {
