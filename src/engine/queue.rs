@@ -20,6 +20,9 @@ use jiff::Timestamp;
 pub struct Rank {
     /// What is to be done.
     pub class: Class,
+    /// Whether it has failed and failed again: then it comes after what may succeed, however urgent it is, so that those that
+    /// cannot be rotated take no turns from those that can.
+    pub fails: bool,
     /// The earliest comes first; [`Timestamp::MAX`] for what has none.
     pub deadline: Timestamp,
 }
@@ -136,7 +139,7 @@ mod tests {
     }
 
     fn rank(class: Class, deadline: i64) -> Rank {
-        Rank { class, deadline: Timestamp::from_second(deadline).unwrap() }
+        Rank { class, fails: false, deadline: Timestamp::from_second(deadline).unwrap() }
     }
 
     fn all(queue: &mut Queue<u8, u8>) -> Vec<u8> {

@@ -21,6 +21,9 @@ use crate::domain::exit::Exit;
 use crate::domain::plan::{Claim, Terms};
 use crate::domain::schedule::pause::{Pause, Paused};
 
+/// Turns in a row that end badly, and then it waits behind what may succeed: one may be an accident.
+const FAILS: u32 = 2;
+
 /// Where accounts wait together: whatever hangs for one of them hangs for all of these, and for nobody else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Lane {
@@ -131,6 +134,7 @@ impl Known {
     fn plan_due(&mut self, due: Option<Due>, now: Duration) {
         let here = self.here();
         let deadline = self.facts().and_then(|facts| facts.dates()?.deadline).unwrap_or(Timestamp::MAX);
+        let fails = self.failures >= FAILS;
         self.plan = match due {
             None | Some(Due::Never(_) | Due::Paused(_)) => None,
             Some(Due::Now(Why { reason, slot })) => {
@@ -138,12 +142,12 @@ impl Known {
                 let not_before = now.max(self.not_before);
                 let pause = SignedDuration::try_from(not_before.saturating_sub(now)).unwrap_or_default();
                 let at = here.checked_add(pause).unwrap_or(Timestamp::MAX);
-                Some(Plan { rank: Rank { class, deadline }, not_before, at, reason, slot })
+                Some(Plan { rank: Rank { class, fails, deadline }, not_before, at, reason, slot })
             }
             Some(Due::At(at, Why { reason, slot })) => {
                 let pause = Duration::try_from(at.duration_since(here)).unwrap_or_default();
                 let not_before = now.saturating_add(pause).max(self.not_before);
-                Some(Plan { rank: Rank { class: Class::Rotate, deadline }, not_before, at, reason, slot })
+                Some(Plan { rank: Rank { class: Class::Rotate, fails, deadline }, not_before, at, reason, slot })
             }
         };
     }
@@ -217,7 +221,7 @@ impl Known {
     /// Plans a turn because a person asked for it.
     pub(super) fn plan_asked(&mut self, now: Duration) {
         let deadline = self.deadline();
-        let (rank, at) = (Rank { class: Class::Asked, deadline }, self.here());
+        let (rank, at) = (Rank { class: Class::Asked, fails: false, deadline }, self.here());
         self.plan =
             Some(Plan { rank, not_before: now.max(self.not_before), at, reason: Reason::Asked, slot: Slot::Any });
     }
@@ -226,7 +230,7 @@ impl Known {
     pub(super) fn plan_parked(&mut self, now: Duration) {
         let wait = SignedDuration::try_from(self.not_before.saturating_sub(now)).unwrap_or_default();
         let at = self.managed.now().unwrap_or_default().checked_add(wait).unwrap_or(Timestamp::MAX);
-        let rank = Rank { class: Class::Finish, deadline: self.deadline() };
+        let rank = Rank { class: Class::Finish, fails: false, deadline: self.deadline() };
         self.plan = Some(Plan { rank, not_before: self.not_before, at, reason: Reason::Unfinished, slot: Slot::Any });
     }
 

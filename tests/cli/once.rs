@@ -30,7 +30,9 @@ fn a_cap_is_not_waited_for_and_is_the_same_for_the_next_look() {
     }
     // A person's word is no part of taking over.
     bench.run("rotate --all").ends_with(0);
-    ACTIVE.iter().for_each(|name| assert!(bench.emulator.account(name).changes > 0, "{name}"));
+    for name in ACTIVE {
+        assert!(bench.emulator.account(name).changes > 0, "{name}");
+    }
     let events = bench.run("audit export").ends_with(0).out;
     assert_eq!(events.matches("\"first_run\":true").count(), 3, "{events}");
 }

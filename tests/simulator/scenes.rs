@@ -167,6 +167,20 @@ fn what_became_overdue_overnight_is_caught_up_with_at_its_rate_and_a_restart_is_
 }
 
 #[test]
+fn what_fails_and_is_overdue_takes_no_turns_from_what_can_be_caught_up_with() {
+    let hours = |hours: f64| hours / 24.0;
+    let mut story = Story::new(Setup { policy: "catch_up = \"4/h\"", ..SETUP });
+    story.live_on(100.0);
+    story.shorten(60);
+    story.is_killed();
+    story.live_on(hours(0.01));
+    story.vault_is(0, State::Away);
+    // Twenty of each policy can be rotated, four an hour; as many cannot, and try again four times an hour each.
+    story.live_on(hours(9.0));
+    assert_eq!(story.audit.settled_since(story.time.now() - SignedDuration::from_hours(10))[1], ACCOUNTS / 2);
+}
+
+#[test]
 fn accounts_of_two_tenants_are_kept_apart_whatever_is_restarted() {
     // Tenants use the two vaults by turns.
     const PAIR: [&str; 2] = ["t0-a0", "t1-a1"];

@@ -137,7 +137,7 @@ pub struct Pace {
     tenants: BTreeMap<String, Timestamp>,
     vaults: BTreeMap<String, Timestamp>,
     /// By policy.
-    caught_up: BTreeMap<String, Timestamp>,
+    caught_up: BTreeMap<String, CaughtUp>,
     /// By policy.
     taken_over: BTreeMap<String, TakenOver>,
     /// For each group of accounts that are kept apart: when each was rotated last.
@@ -150,6 +150,13 @@ pub struct Pace {
 struct TakenOver {
     at: BTreeMap<AccountName, Timestamp>,
     in_time: BTreeSet<(Timestamp, AccountName)>,
+}
+
+/// When an account of a policy was last rotated past its deadline, and when one was before it.
+#[derive(Debug, Clone, Copy)]
+struct CaughtUp {
+    last: Timestamp,
+    before: Option<Timestamp>,
 }
 
 /// The time in which accounts that are taken over are counted.
@@ -212,7 +219,10 @@ impl Pace {
 
     /// An account of a policy was rotated past its deadline at `at`.
     pub fn caught_up(&mut self, policy: &str, at: Timestamp) {
-        note(&mut self.caught_up, policy, at);
+        let known = self.caught_up.entry(policy.to_owned()).or_insert(CaughtUp { last: at, before: None });
+        if at > known.last {
+            *known = CaughtUp { last: at, before: Some(known.last) };
+        }
     }
 
     /// How soon from `at` on an account that is due may begin, and what holds it until then.
@@ -225,7 +235,7 @@ impl Pace {
         let holds = [
             rate(self.tenants.get(&account.tenant), self.limits.tenants.get(&account.tenant), Hold::Tenant),
             rate(self.vaults.get(*vault), self.limits.vaults.get(*vault), Hold::Vault),
-            rate(self.caught_up.get(&policy.name), catch_up.as_ref(), Hold::CatchUp),
+            rate(self.caught_up.get(&policy.name).map(|caught_up| &caught_up.last), catch_up.as_ref(), Hold::CatchUp),
             self.cap(claim, at),
             self.near(claim, at),
         ];
@@ -250,6 +260,12 @@ impl Pace {
     pub fn did_nothing(&mut self, account: &AccountName, policy: &str, at: Timestamp) {
         if let Some(taken_over) = self.taken_over.get_mut(policy) {
             taken_over.remove(account, at);
+        }
+        if let Some(caught_up) = self.caught_up.get(policy).copied().filter(|caught_up| caught_up.last == at) {
+            self.caught_up.remove(policy);
+            if let Some(before) = caught_up.before {
+                self.caught_up(policy, before);
+            }
         }
         for group in &mut self.apart {
             if group.get(account) == Some(&at) {
@@ -423,6 +439,25 @@ mod tests {
         pace.rotated(&blue, at(-30));
         assert_eq!(pace.earliest(&claim(&two), at(20)), (at(20), None));
         assert_eq!(pace.earliest(&claim(&green), at(20)), (at(90), Some(Hold::Apart(blue))));
+    }
+
+    #[test]
+    fn what_could_not_be_caught_up_with_leaves_its_turn_to_the_next() {
+        let (policy, limits, [blue, _, one, two]) = world();
+        let claim = |account| Claim { account, vault: "quick", policy: &policy, terms: OVERDUE, deadline: None };
+        let mut pace = Pace::new(Limits { apart: Vec::new(), tenants: BTreeMap::new(), ..limits });
+        pace.begin(&claim(&one), at(0));
+        pace.begin(&claim(&blue), at(10));
+        pace.did_nothing(&blue, &policy.name, at(10));
+        assert_eq!(pace.earliest(&claim(&two), at(11)), (at(11), None));
+        assert_eq!(
+            pace.earliest(&claim(&two), at(8)),
+            (at(10), Some(Hold::CatchUp)),
+            "what was before it still counts"
+        );
+        pace.begin(&claim(&two), at(11));
+        pace.did_nothing(&one, &policy.name, at(0));
+        assert_eq!(pace.earliest(&claim(&blue), at(12)), (at(21), Some(Hold::CatchUp)));
     }
 
     #[test]
