@@ -170,10 +170,12 @@ fn the_socket_is_its_owners_alone_from_birth_whatever_the_umask() {
         command.env_clear().envs(bench.command(&["run"]).get_envs().filter_map(|(key, value)| Some((key, value?))));
         let running = bench.start_command(command);
         running.says("event=\"admin-listens\"");
-        assert_eq!((mode(&directory), mode(&socket(&bench))), (0o700, 0o600));
+        let modes = (mode(&directory), mode(&socket(&bench)));
         until("a look at the socket", || seen.load(Ordering::Relaxed) > 0);
         ends_well(running);
+        // Before anything is held against it: the spy's thread is waited for even then.
         over.store(true, Ordering::Relaxed);
+        assert_eq!(modes, (0o700, 0o600));
         assert_eq!(spying.join().unwrap(), [] as [u32; 0], "modes that let others in");
     });
     assert!(!socket(&bench).exists(), "it goes with its daemon");
