@@ -575,6 +575,26 @@ fn a_person_who_insists_waives_the_spacing_once() {
     assert_eq!(waits(story.told(Event::Answered(Answer::Refused))), Some((30 * 60, Waiting::Spacing)));
 }
 
+#[test]
+fn a_person_who_insists_on_what_is_under_way_waives_the_spacing_once_and_never_the_fence() {
+    let mut story = Story::knowing(&[(attempt(base(), 1), Some(Answer::Refused))]);
+    assert_eq!(waits(story.reads(&pending(1))), Some((15 * 60, Waiting::Spacing)));
+    story.rotation.insist(Goal::Rotate, Insistence::Spacing);
+    assert_eq!(story.reads(&pending(1)), STAGE(2, 2));
+    assert_eq!(story.told(Event::Written(pending(2))), SEND(2, 0));
+    assert_eq!(waits(story.told(Event::Answered(Answer::Refused))), Some((30 * 60, Waiting::Spacing)));
+
+    let mut story = Story::about_to_send();
+    assert!(waits(story.told(Event::Answered(DOUBT))).is_some());
+    story.rotation.insist(Goal::Rotate, Insistence::Hold);
+    let mut patient = Story::about_to_send();
+    patient.told(Event::Answered(DOUBT));
+    assert_eq!(story.reads(&pending(0)), patient.reads(&pending(0)));
+    story.now = FENCE - 1;
+    patient.now = FENCE - 1;
+    assert_eq!(story.told(Event::Answered(Answer::Refused)), patient.told(Event::Answered(Answer::Refused)));
+}
+
 #[rstest]
 #[case::doubt_then_refusal(&[Some(DOUBT), Some(Answer::Refused)])]
 #[case::refusal_then_silence(&[Some(Answer::Refused), None])]
