@@ -25,10 +25,6 @@ pub struct Ledger {
 }
 
 #[derive(Debug, Clone, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a question of its own, and they are not states of one thing"
-)]
 struct Account {
     /// Versions whose password was made since the beginning.
     new: HashSet<String>,
