@@ -273,11 +273,14 @@ impl Roster {
         mine
     }
 
+    /// Whether it is the same account with the same secret as the one that is known by its name.
+    pub(super) fn knows(&self, managed: &Managed) -> bool {
+        self.accounts.get(&managed.name).is_some_and(|known| known.managed.is_still(managed))
+    }
+
     /// The account by its name, and whether it was unknown until now.
     pub(super) fn admit(&mut self, managed: &Managed) -> (Arc<AccountName>, bool) {
-        if let Some((name, known)) = self.accounts.get_key_value(&managed.name)
-            && known.managed.is_still(managed)
-        {
+        if let Some((name, _)) = self.accounts.get_key_value(&managed.name).filter(|_| self.knows(managed)) {
             return (Arc::clone(name), false);
         }
         let (name, known) = (Arc::new(managed.name.clone()), Known::new(Arc::new(managed.clone())));

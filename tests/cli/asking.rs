@@ -302,6 +302,31 @@ fn an_account_that_the_daemon_has_not_listed_yet_is_rotated_all_the_same() {
     ends_well(running);
 }
 
+/// It was looked up by the rules of before, and its turn came after them.
+#[test]
+fn what_a_reload_overtakes_is_not_done_by_the_rules_of_before() {
+    let names = "names  = [\"svc-*\", \"doyun.lee\"]";
+    for to in
+        ["names  = [\"svc-batch\"]".to_owned(), format!("{names}\nsecret = \"other/{{tenant}}/{{kind}}/{{name}}\"")]
+    {
+        let bench = Bench::new();
+        bench.edit("on_adopt        = \"rotate\"", "on_adopt        = \"defer\"");
+        let running = daemon(&bench);
+        let before = bench.emulator.calls("sub-accounts").len();
+        bench.emulator.fault(&json!({ "call": "sub-accounts", "times": 1, "fault": { "hold": {} } }));
+        let person = bench.start("rotate svc-report --json");
+        until("the list", || bench.emulator.calls("sub-accounts").len() > before);
+        bench.edit(names, &to);
+        running.says("event=\"reloaded\"");
+        bench.emulator.release();
+        let told = person.finish().ends_with(75).json();
+        assert_eq!(told["accounts"][0]["result"], "failed", "{told}");
+        assert!(told["accounts"][0]["reason"].as_str().unwrap().ends_with("ask again"), "{told}");
+        assert_eq!(bench.emulator.account("svc-report").changes, 0);
+        ends_well(running);
+    }
+}
+
 #[test]
 fn two_who_ask_for_one_account_are_both_told() {
     let bench = Bench::new();

@@ -8,12 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Engine, Schedule};
 use crate::domain::account::AccountName;
+use crate::domain::exit::Exit;
 use crate::engine::accounts::Managed;
 use crate::engine::batch::{BadName, choose_one};
 use crate::engine::calls::{Asked, Call};
 use crate::engine::drive::Order;
 use crate::engine::orders::Placed;
-use crate::engine::report::Report;
+use crate::engine::report::{Outcomes, Report};
 use crate::engine::world::World;
 
 impl Engine {
@@ -50,6 +51,11 @@ impl Engine {
     fn ordered(&mut self, orders: Vec<(Managed, Order, CancellationToken)>, reports: &mpsc::UnboundedSender<Report>) {
         let now = self.now();
         for (managed, order, unwanted) in orders {
+            if !self.is_in_force(&managed) {
+                // Whoever asked may have gone.
+                let _ = reports.send(out_of_force(&managed));
+                continue;
+            }
             let (name, is_new) = self.roster.admit(&managed);
             if is_new {
                 // Whoever asked has seen it, and the next list will show it too.
@@ -60,6 +66,12 @@ impl Engine {
             self.plan_ordered(&name, now);
         }
         self.has_news = true;
+    }
+
+    /// Whether an account is what the configuration says now. Whoever looked it up before a reload may mean another secret, and
+    /// a password that is set there would be missing where services read it.
+    fn is_in_force(&self, managed: &Managed) -> bool {
+        self.world.rules.iter().any(|rule| Arc::ptr_eq(rule, &managed.managing)) || self.roster.knows(managed)
     }
 
     /// Gives an account that somebody waits for its turn as soon as it may have one.
@@ -91,4 +103,10 @@ impl Engine {
         // Whoever asked may have gone.
         let _ = answer.send(chosen);
     }
+}
+
+fn out_of_force(managed: &Managed) -> Report {
+    let reason = "the configuration was replaced while this was asked for; nothing was done: ask again".to_owned();
+    let result = Outcomes::Failed { reason, exit: Exit::Temporary };
+    Report { account: managed.name.clone(), secret: Some(managed.secret.clone()), result }
 }
