@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Extension, FromRequest, Request};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Extension, FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use hyper::server::conn::http1;
@@ -68,12 +70,12 @@ impl Peer {
     }
 }
 
-/// Serves `operations` until `stop`, and then what is still being answered, for as long as `last` lets it. The handlers find
-/// the [`Peer`] in the request.
-pub async fn serve(listening: Listening, operations: Router, stop: CancellationToken, last: CancellationToken) {
+/// Serves `operations` until `stop`, and then what is still being answered, for a moment. The handlers find the [`Peer`] in the
+/// request.
+pub async fn serve(listening: Listening, operations: Router, stop: CancellationToken) {
     let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let connections = TaskTracker::new();
-    let operations = operations.fallback(|| async { StatusCode::NOT_FOUND });
+    let operations = operations.fallback(nothing_here).method_not_allowed_fallback(otherwise);
     loop {
         let next = async {
             // It is never closed.
@@ -100,8 +102,6 @@ pub async fn serve(listening: Listening, operations: Router, stop: CancellationT
         }
     }
     connections.close();
-    // What is asked of the engine is answered when the engine has ended.
-    last.cancelled().await;
     let _ = timeout(FAREWELL, connections.wait()).await;
 }
 
@@ -136,6 +136,16 @@ async fn stranger() -> Response {
     refuse(&Refusal::new(Exit::Denied, error.to_owned()))
 }
 
+async fn nothing_here() -> Response {
+    let error = "nothing is served at this path; docs/admin.md tells what is".to_owned();
+    (StatusCode::NOT_FOUND, refuse(&Refusal::new(Exit::Usage, error))).into_response()
+}
+
+async fn otherwise() -> Response {
+    let error = "this path is not asked by this method; docs/admin.md tells how".to_owned();
+    (StatusCode::METHOD_NOT_ALLOWED, refuse(&Refusal::new(Exit::Usage, error))).into_response()
+}
+
 /// An answer of JSON.
 pub fn answer(document: &impl Serialize) -> Response {
     axum::Json(document).into_response()
@@ -166,12 +176,31 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Asked<T> {
             Ok(body) => body.map_err(|error| {
                 wrong(format!("the request cannot be read: {error}; it has at most {LARGEST_BODY} bytes"))
             })?,
-            Err(_) => return Err(StatusCode::REQUEST_TIMEOUT.into_response()),
+            Err(_) => {
+                let late = Refusal::new(Exit::Temporary, "the request did not come in time".to_owned());
+                return Err((StatusCode::REQUEST_TIMEOUT, refuse(&late)).into_response());
+            }
         };
         let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
         serde_json::from_slice(text)
             .map(Self)
             .map_err(|error| wrong(format!("the request is not as it should be: {error}")))
+    }
+}
+
+/// What was asked, behind the path's question mark.
+pub struct Inquired<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Inquired<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let asked = Query::try_from_uri(&parts.uri);
+        let wrong = |error: QueryRejection| {
+            let error = format!("the request is not as it should be: {}", error.body_text());
+            refuse(&Refusal::new(Exit::Usage, error))
+        };
+        asked.map(|Query(asked)| Self(asked)).map_err(wrong)
     }
 }
 

@@ -58,7 +58,7 @@ pub struct Global {
     /// How the log is written: in words, or as one JSON object a line [default: what the configuration says, else human]
     #[arg(long, global = true, value_name = "FORMAT", env = "NCLOUD_ROTATOR_LOG_FORMAT", value_parser = log_format())]
     pub log_format: Option<LogFormat>,
-    /// Say more: once for details, twice for everything
+    /// Say more: each step
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -127,10 +127,10 @@ pub enum Command {
 
 const STATUS: &str = "Nothing is changed anywhere. While the provider cannot be asked, the vault tells of its accounts.
 
-It ends with 0 when nothing is unfinished, 75 when something is and goes on by itself, 69 when an operator is needed or
+It ends with 0 when nothing is unfinished, 75 when something is and goes on by itself, 69 when an operator is needed or \
 the provider cannot be asked, 77 when keys or permissions are missing. docs/runbook.md has a chapter for each state.";
 
-const RELOAD: &str = "The daemon does so by itself when the file changes; this waits for it, and tells what was changed, or what is wrong.
+const RELOAD: &str = "The daemon does so by itself when the file changes; this waits for it, and tells what was changed, or what is wrong. \
 All of the file comes into force, or nothing of it. Nothing is rotated because of it.";
 
 const COMPLETIONS: &str = "For example:
@@ -252,12 +252,12 @@ pub enum ConfigTopic {
 
 /// Rotate accounts now.
 #[derive(Debug, Args)]
-#[command(after_help = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
-An unfinished rotation is finished first, and that counts as its rotation; with --resume nothing more is done.
+#[command(after_help = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret. \
+An unfinished rotation is finished first, and that counts as its rotation; with --resume nothing more is done. \
 What is paused is refused when it is named (69), and left out of --all; what is unfinished is finished all the same.
 
---emergency replaces every password: a canary first, then waves that double, the rules' highest priority first. It
-stops when too large a part of a wave fails. The same command again goes on with it, until everybody has a password
+--emergency replaces every password: a canary first, then waves that double, the rules' highest priority first. It \
+stops when too large a part of a wave fails. The same command again goes on with it, until everybody has a password \
 that was made since it began; after a day without it, or with --afresh, it is about a new emergency.")]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Rotate {
@@ -300,16 +300,16 @@ pub struct Emergency {
     #[arg(id = "emergency", long = "emergency", requires = "all", conflicts_with_all = ["resume", "names"])]
     pub is_one: bool,
     /// Only the accounts of this tenant
-    #[arg(long, value_name = "NAME", requires = "emergency")]
+    #[arg(long, value_name = "NAME", requires = "emergency", conflicts_with = "names")]
     pub tenant: Option<String>,
     /// How many accounts go first, alone
-    #[arg(long, value_name = "N", requires = "emergency", default_value = "1")]
+    #[arg(long, value_name = "N", requires = "emergency", conflicts_with = "names", default_value = "1")]
     pub canary: NonZeroUsize,
     /// The part of a wave that stops it when it fails
-    #[arg(long, value_name = "PERCENT", requires = "emergency", default_value = "5%")]
+    #[arg(long, value_name = "PERCENT", requires = "emergency", conflicts_with = "names", default_value = "5%")]
     pub halt_at: Share,
     /// Begin a new one, although the last one stopped before its end
-    #[arg(long, requires = "emergency")]
+    #[arg(long, requires = "emergency", conflicts_with = "names")]
     pub afresh: bool,
 }
 
@@ -326,13 +326,13 @@ pub enum Secret {
     Adopt(Decision),
 }
 
-const ROLLBACK: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
-The previous password becomes a new version of the secret, and what is current now the previous one. A rotation that is
+const ROLLBACK: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret. \
+The previous password becomes a new version of the secret, and what is current now the previous one. A rotation that is \
 unfinished comes first (rotate NAME --resume). If the provider refuses the password, that is told, and nothing else is set.";
 
-const ADOPT: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
-For a secret that status shows as frozen, because its current or pending version is somebody else's. What is there is the
-start: its other keys are kept, what was pending is kept as superseded, and a new password is set. Make sure first that
+const ADOPT: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret. \
+For a secret that status shows as frozen, because its current or pending version is somebody else's. What is there is the \
+start: its other keys are kept, what was pending is kept as superseded, and a new password is set. Make sure first that \
 whoever changed it has stopped: two rotators of one account lose passwords.";
 
 /// Decide about one secret.
@@ -360,8 +360,8 @@ pub enum Account {
     Drop(Drop),
 }
 
-const DROP: &str = "For an account that is inactive, CHANGING, deleted, or matched by no rule any more: its unfinished rotation would wait
-for ever. The pending password is kept in the secret as superseded, since it may be live. An account that is in use is
+const DROP: &str = "For an account that is inactive, CHANGING, deleted, or matched by no rule any more: its unfinished rotation would wait \
+for ever. The pending password is kept in the secret as superseded, since it may be live. An account that is in use is \
 refused: rotate NAME --resume finishes its rotation. Should the account be used again, rotate it by name.";
 
 /// Give up an unfinished rotation.
@@ -521,6 +521,8 @@ mod tests {
             (vec!["rotate", "--all", "--emergency", "--resume"], false),
             (vec!["rotate", "--all", "--tenant", "main"], false),
             (vec!["rotate", "--all", "--canary", "2"], false),
+            (vec!["rotate", "a", "--canary", "2"], false),
+            (vec!["rotate", "a", "--afresh"], false),
             (vec!["rotate", "--all", "--emergency", "--canary", "0"], false),
             (vec!["rotate", "--all", "--emergency", "--halt-at", "101%"], false),
             (vec!["secret", "rollback"], false),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +27,9 @@ use crate::domain::log_format::LogFormat;
 use crate::domain::plan::Apart;
 use crate::domain::policy::Policy;
 use crate::domain::rule::Rule;
+
+/// The largest configuration file, in bytes.
+const LARGEST: u64 = 8 * 1024 * 1024;
 
 /// A configuration. Every reference in it leads somewhere, every path is resolved, and every default is filled in.
 #[derive(Debug, Clone)]
@@ -76,11 +80,27 @@ impl Config {
                 "name the file with --config FILE or NCLOUD_ROTATOR_CONFIG; config/example.toml is one to start from";
             ConfigError::of_file(&file, Problem::of_file(Code::MissingFile, message).help(help))
         };
-        let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
+        let bytes = Self::bytes(path).map_err(|error| unreadable(&error))?;
         let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8 text"))?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let base = fs::canonicalize(parent).map_err(|error| unreadable(&error))?;
         Self::parse(&text, &file, &base)
+    }
+
+    /// The bytes of a configuration file, which is a regular one or handed over by whoever starts the program: a daemon reads its
+    /// file again, and must not wait for a pipe, nor read a device for ever.
+    pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+        const HANDED_OVER: [&str; 3] = ["/dev/fd", "/dev/stdin", "/proc/self/fd"];
+        let is_handed_over = || HANDED_OVER.iter().any(|place| path.starts_with(place));
+        if !fs::metadata(path)?.is_file() && !is_handed_over() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(io::Error::other(format!("it is larger than {LARGEST} bytes")));
+        }
+        Ok(bytes)
     }
 
     /// Reads the text of a configuration; `file_name` is for messages, and relative paths are relative to `base_dir`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Serialize;
@@ -22,7 +22,7 @@ use super::reload::{self, ReloadAsked};
 use super::rotating::{self, RotateAsked};
 use super::{ask, status, wire};
 use crate::admin::api::{DAEMON, Greeting, Refusal, VERSION, WorksOn};
-use crate::admin::server::{self, Asked, Peer, answer, refuse};
+use crate::admin::server::{self, Asked, Inquired, Peer, answer, refuse};
 use crate::admin::socket::Listening;
 use crate::config::Config;
 use crate::domain::cause::{BadReason, Reason};
@@ -77,10 +77,10 @@ impl Door {
         Ok(Self { listening, works_on })
     }
 
-    /// Serves until `stop`, and what was asked before until `last`.
-    pub(super) async fn serve(self, hands: Hands, stop: CancellationToken, last: CancellationToken) {
+    /// Serves until the engine has `ended`: a daemon that is ending can still be asked how things stand.
+    pub(super) async fn serve(self, hands: Hands, ended: CancellationToken) {
         let operations = Operations { works_on: self.works_on, hands };
-        server::serve(self.listening, router(operations), stop, last).await;
+        server::serve(self.listening, router(operations), ended).await;
     }
 }
 
@@ -147,12 +147,12 @@ async fn tell_plan(State(operations): State<Operations>, Asked(asked): Asked<Pla
     }
 }
 
-async fn tell_why(State(operations): State<Operations>, Query(asked): Query<ExplainAsked>) -> Response {
+async fn tell_why(State(operations): State<Operations>, Inquired(asked): Inquired<ExplainAsked>) -> Response {
     let (_, world) = operations.looking();
     told(ahead::tell_why(&world, &asked).await.map_err(|failure| failure.refusal()))
 }
 
-async fn tell_history(State(operations): State<Operations>, Query(asked): Query<HistoryAsked>) -> Response {
+async fn tell_history(State(operations): State<Operations>, Inquired(asked): Inquired<HistoryAsked>) -> Response {
     told(history::tell(&operations.now().config, asked).await.map_err(|failure| failure.refusal()))
 }
 

@@ -149,7 +149,7 @@ impl Reloading {
 
     /// The file as it is now; none when it cannot be read.
     fn text(&self) -> Option<Vec<u8>> {
-        std::fs::read(self.config.file()).ok()
+        Config::bytes(Path::new(self.config.file())).ok()
     }
 
     /// Reads the file and puts it in force, if it can be; says whether it could. None when the daemon is ending.

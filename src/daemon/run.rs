@@ -86,7 +86,7 @@ async fn for_ever(
     let (reloading, asked) = mpsc::channel(MOST_UNHEARD);
     let engine = rotating::Engine { caller: caller.clone(), lines: service.lines(), shutdown: shutdown.clone() };
     let hands = Hands { current: now, reloading, engine };
-    let serving = door.map(|door| tokio::spawn(door.serve(hands, shutdown.clone(), ended.clone())));
+    let serving = door.map(|door| tokio::spawn(door.serve(hands, ended.clone())));
     let reloading =
         Reloading { config, wired, caller, current, asked, shutdown: shutdown.clone(), service: Arc::clone(service) };
     let reloading = tokio::spawn(reloading.follow(hang_up));

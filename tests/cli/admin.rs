@@ -297,6 +297,9 @@ fn garbage_too_much_and_too_slow_are_turned_away_and_the_daemon_goes_on() {
     ] {
         let told = answer(&bench, asked.as_bytes());
         assert!(told.starts_with(&format!("HTTP/1.1 {status}")), "{what}: {told}");
+        // What came as far as our own code is refused as everything is.
+        let ours = ["no such path", "a wrong verb", "no name"].contains(&what);
+        assert_eq!(ours, told.contains("\"exit\":\"usage\""), "{what}: {told}");
         is_well(&bench);
     }
     // A head that never ends, sent as slowly as it may be.

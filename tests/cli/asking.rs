@@ -268,6 +268,7 @@ fn a_daemon_that_ends_tells_whoever_waits() {
     bench.emulator.until_sent("svc-batch", before + 1);
     running.signal(Signal::SIGTERM);
     running.says("event=\"ending\"");
+    bench.run("status").ends_with(75).mentions("main/sub-account/svc-batch");
     bench.emulator.release();
     running.finish().ends_with(0);
     let told = person.finish().ends_with(0).json();

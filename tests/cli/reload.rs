@@ -149,3 +149,21 @@ fn a_swapped_link_is_a_changed_file() {
     assert!(ends_well(running).contains("to=\"\\\"10d\\\"\""));
     assert_eq!(bench.emulator.sends().len(), ACTIVE.len());
 }
+
+/// A pipe would be waited for, and a device read for ever.
+#[test]
+fn a_file_that_is_none_any_more_is_refused_and_the_daemon_goes_on() {
+    let bench = Bench::new();
+    let running = daemon(&bench);
+    let text = fs::read_to_string(bench.config()).unwrap();
+    for place in ["/dev/zero", "/dev/ptmx"] {
+        fs::remove_file(bench.config()).unwrap();
+        symlink(place, bench.config()).unwrap();
+        running.signal(Signal::SIGHUP);
+        running.says("it is no regular file");
+    }
+    fs::remove_file(bench.config()).unwrap();
+    bench.write(&text);
+    bench.run("status").ends_with(0);
+    ends_well(running);
+}

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -373,7 +374,7 @@ fn child(parent: Pid) -> Pid {
     Pid::from_raw(children.trim().parse().unwrap())
 }
 
-/// Copies a directory with everything below it.
+/// Copies a directory with everything below it that holds anything: sockets do not.
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -381,7 +382,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
-        } else {
+        } else if !entry.file_type().unwrap().is_socket() {
             fs::copy(entry.path(), target).unwrap();
         }
     }

@@ -27,12 +27,12 @@ pub struct Plan {
     pub alone: Alone,
 }
 
-const PLAN: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
-Nothing is changed anywhere. Rotations are planned as if each succeeded at once, by the windows, rates and caps as they are
-now; everybody is planned for, whoever is named, since all of them share the rates. Rotations that cannot make their deadline
+const PLAN: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret. \
+Nothing is changed anywhere. Rotations are planned as if each succeeded at once, by the windows, rates and caps as they are \
+now; everybody is planned for, whoever is named, since all of them share the rates. Rotations that cannot make their deadline \
 come first. Of more than 200 rotations each day is told in one line, unless accounts are named; --json tells all of them.
 
-It ends with 69 when an account cannot make its deadline, or the provider cannot be asked, 77 when keys or permissions are
+It ends with 69 when an account cannot make its deadline, or the provider cannot be asked, 77 when keys or permissions are \
 missing, 75 when a vault cannot be asked now.";
 
 /// Tell why an account rotates when it does.
@@ -47,8 +47,8 @@ pub struct Explain {
     pub alone: Alone,
 }
 
-const EXPLAIN: &str = "Nothing is changed anywhere. It tells what the password's life is counted from and how long it lasts, the deadline, the
+const EXPLAIN: &str = "Nothing is changed anywhere. It tells what the password's life is counted from and how long it lasts, the deadline, the \
 window, and what holds the rotation back.
 
-It ends with 0 when the account will make its deadline, 75 when its rotation is unfinished and goes on by itself, 69 when it
+It ends with 0 when the account will make its deadline, 75 when its rotation is unfinished and goes on by itself, 69 when it \
 cannot make its deadline, an operator is needed, or the provider cannot be asked.";

@@ -52,13 +52,11 @@ pub enum Audit {
     },
 }
 
-const VERIFY: &str =
-    "Rows cut off at the end, or written anew from some row on, leave a chain that is whole. They are found
-with --head, against a hash that was kept where the journal's writer cannot change it.
+const VERIFY: &str = "Rows cut off at the end, or written anew from some row on, leave a chain that is whole. They are found \
+with --head, against a hash that was kept where the journal's writer cannot change it. \
 Ends with 65 when a row is not as it was written, or a head is not found.";
 
-const EXPORT: &str =
-    "Each line is {\"hash\":…,\"entry\":…}; the hash is the SHA-256 of the entry's text, and the entry holds the
+const EXPORT: &str = "Each line is {\"hash\":…,\"entry\":…}; the hash is the SHA-256 of the entry's text, and the entry holds the \
 hash of the one before it.";
 
 /// A part of the journal.

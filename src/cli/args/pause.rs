@@ -46,15 +46,15 @@ pub struct Resume {
 }
 
 const PAUSE: &str =
-    "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret. A tenant and everything
+    "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret. A tenant and everything \
 can be paused while the provider is away.
 
-No rotation of what is paused begins, not even before its expiry, which is told all the same. A rotation that is
-unfinished is finished. A running daemon obeys before it begins another rotation. Paused again, the last word counts.
+No rotation of what is paused begins, not even before its expiry, which is told all the same. A rotation that is \
+unfinished is finished. A running daemon obeys before it begins another rotation. Paused again, the last word counts. \
 Pauses are kept in the journal: they survive restarts, and are lost with it.";
 
-const RESUME: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret.
-Only what was paused by these words is resumed: --all takes back pause --all, and what was paused by its name or its
+const RESUME: &str = "NAME is a login id, a Data Forest name, tenant/kind/name, or the name of a secret. \
+Only what was paused by these words is resumed: --all takes back pause --all, and what was paused by its name or its \
 tenant's stays paused, which is told. A running daemon that can be asked hears of it at once, and any other within ten minutes.";
 
 /// What a pause is of.

@@ -153,7 +153,7 @@ impl fmt::Display for Doubt {
             Self::Unreadable => "an answer that cannot be read",
             Self::Unsuccessful => "\"success: false\" without a reason",
             Self::UnknownRefusal => "a refusal that no document lists",
-            Self::NeverHeard => "this program ended before the answer came",
+            Self::NeverHeard => "the answer is still awaited, or the program ended before it came",
         })
     }
 }

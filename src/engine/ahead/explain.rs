@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{Held, PlanRequest, Rotation, window};
 use super::view::{NotFound, View};
 use crate::domain::account::{AccountName, Standing};
-use crate::domain::due::{Dates, Due, Facts, Slot, Why, due};
+use crate::domain::due::{Dates, Due, Facts, Slot, Why, due_after_pause};
 use crate::domain::exit::Exit;
 use crate::domain::plan::Limits;
 use crate::domain::policy::Policy;
@@ -309,7 +309,7 @@ impl Next {
             opens: None,
             closes: None,
         };
-        let found = due(now, facts);
+        let found = due_after_pause(now, facts);
         match found {
             Due::Never(reason) => Self { reason: reason.label().to_owned(), because: reason.to_string(), ..none },
             Due::Paused(pause) => Self { at: pause.until, because: pause.to_string(), ..none },
