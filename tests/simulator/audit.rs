@@ -308,7 +308,8 @@ impl Audit {
             subject,
             at: now,
             is_first: rotated.is_none(),
-            is_overdue: is_past(expiration, SignedDuration::from_mins(1)),
+            // One that was never rotated counts from its first sight, and from a later one since the journal was lost.
+            is_overdue: rotated.is_some() && is_past(expiration, SignedDuration::from_mins(1)),
             may_be_overdue: is_past(shortest, SignedDuration::from_mins(-1)),
         };
         let is_paced = self.adopts == Adopts::Anytime && !was_asked && !is_edited;
