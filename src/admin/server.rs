@@ -172,15 +172,13 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Asked<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
         let wrong = |error: String| refuse(&Refusal::new(Exit::Usage, error));
-        let body = match timeout(PATIENCE, read(request.into_body())).await {
-            Ok(body) => body.map_err(|error| {
-                wrong(format!("the request cannot be read: {error}; it has at most {LARGEST_BODY} bytes"))
-            })?,
-            Err(_) => {
-                let late = Refusal::new(Exit::Temporary, "the request did not come in time".to_owned());
-                return Err((StatusCode::REQUEST_TIMEOUT, refuse(&late)).into_response());
-            }
+        let Ok(body) = timeout(PATIENCE, read(request.into_body())).await else {
+            let late = Refusal::new(Exit::Temporary, "the request did not come in time".to_owned());
+            return Err((StatusCode::REQUEST_TIMEOUT, refuse(&late)).into_response());
         };
+        let body = body.map_err(|error| {
+            wrong(format!("the request cannot be read: {error}; it has at most {LARGEST_BODY} bytes"))
+        })?;
         let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
         serde_json::from_slice(text)
             .map(Self)
