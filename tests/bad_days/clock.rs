@@ -15,7 +15,7 @@ const START: i64 = 1_763_752_800;
 /// Turns that others get before time passes: enough to come from one wait to the next call.
 const TURNS: usize = 64;
 /// Calls in a row that the engine does not bound.
-const CHAIN: usize = 4;
+const CHAIN: usize = 10;
 
 /// A virtual clock. The engine bounds its calls by this clock as well; while one is under way, which takes real time, no
 /// virtual time passes, and its bound never ends.

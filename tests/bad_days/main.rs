@@ -7,7 +7,6 @@ mod expiries;
 mod pauses;
 mod world;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
@@ -16,12 +15,10 @@ use crate::world::Days;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// With one thread for what blocks: see the clock. One story at a time: a task that waits for a processor is not waiting for
-/// time to pass, and the clock cannot tell the two apart for ever.
+/// With one thread for everything, and another one for what blocks: who gives way lets everybody go on who can, so that the clock
+/// takes nobody for waiting who only waits for a processor.
 fn in_virtual_time(story: impl Future<Output = ()>) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().max_blocking_threads(1).build().unwrap().block_on(story);
 }
 

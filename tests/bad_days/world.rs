@@ -117,6 +117,19 @@ pub(crate) struct Days {
     book: Arc<Book>,
 }
 
+/// An emulator on a thread of its own, for as long as the tests run: theirs has nobody else's work to do.
+fn served(settings: Settings) -> Emulator {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            tell.send(Emulator::start(settings).await.unwrap()).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    told.recv().unwrap()
+}
+
 impl Days {
     /// With these accounts of the emulator's sample under management.
     pub(crate) async fn of(names: &[&str]) -> Self {
@@ -128,7 +141,7 @@ impl Days {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(Virtual::default());
         let settings = Settings::new(clock.clone(), Arc::new(System));
-        let emulator = Emulator::start(Settings { test_door: true, ..settings }).await.unwrap();
+        let emulator = served(Settings { test_door: true, ..settings });
         let text = CONFIGURATION.replace("NAMES", &json!(names).to_string()).replace("POLICY", policy);
         let config = Config::parse(&text, "rotator.toml", dir.path()).unwrap();
         let transport = Transport::new(TransportSettings {
