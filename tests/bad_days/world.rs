@@ -118,16 +118,16 @@ pub(crate) struct Days {
 }
 
 /// An emulator on a thread of its own, for as long as the tests run: theirs has nobody else's work to do.
-fn served(settings: Settings) -> Emulator {
-    let (tell, told) = std::sync::mpsc::channel();
+async fn served(settings: Settings) -> Emulator {
+    let (tell, told) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
-            tell.send(Emulator::start(settings).await.unwrap()).unwrap();
+            assert!(tell.send(Emulator::start(settings).await.unwrap()).is_ok(), "somebody waits for it");
             std::future::pending::<()>().await;
         });
     });
-    told.recv().unwrap()
+    told.await.unwrap()
 }
 
 impl Days {
@@ -141,7 +141,7 @@ impl Days {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(Virtual::default());
         let settings = Settings::new(clock.clone(), Arc::new(System));
-        let emulator = served(Settings { test_door: true, ..settings });
+        let emulator = served(Settings { test_door: true, ..settings }).await;
         let text = CONFIGURATION.replace("NAMES", &json!(names).to_string()).replace("POLICY", policy);
         let config = Config::parse(&text, "rotator.toml", dir.path()).unwrap();
         let transport = Transport::new(TransportSettings {
